@@ -1,0 +1,84 @@
+"""What passes between the core and the repository: one snapshot, as plain data.
+
+The core turns a capture into an :class:`Entry` and the repository writes it; on the
+way back the repository hands out a :class:`StoredEntry`. Neither side sees the
+other's insides: leaves are descriptions with block hashes, records are opaque bytes
+under a name, and blocks are fetched by hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from snapshot.model import Leaf, Role, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLeaf:
+    """A leaf with the paths under which users know it.
+
+    ``number`` is unique within the snapshot; records and ``View.base`` refer to it.
+    ``dtype`` is the dtype a user knows (``"bfloat16"``); ``leaf.dtype`` that of the bytes.
+    """
+
+    number: int
+    path: str
+    role: Role
+    dtype: str
+    leaf: Leaf
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One snapshot on its way to disk.
+
+    ``records`` maps a group name to UTF-8 JSON bytes (the object graph, see
+    ``snapshot.graph``); ``pickles`` maps a group name to a pickle stream that refers
+    to leaves by number; both are content-addressed by the repository, so an
+    unchanged group costs a reference. ``block`` returns the bytes of a digest, valid
+    until the commit is done.
+    """
+
+    snapshot: Snapshot
+    leaves: tuple[StoredLeaf, ...]
+    records: Mapping[str, bytes]
+    names: Mapping[str, str]
+    report: Mapping[str, str]
+    block: Callable[[bytes], memoryview]
+    pickles: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class StoredEntry(Protocol):
+    """One committed snapshot, read on demand."""
+
+    @property
+    def leaves(self) -> tuple[StoredLeaf, ...]:
+        """Every leaf, without values."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Name -> type, of every name present when it was stored."""
+
+    @property
+    def report(self) -> Mapping[str, str]:
+        """Path -> why it was not stored by value."""
+
+    def record(self, group: str) -> bytes:
+        """The record bytes of a group; KeyError when there are none."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the record groups."""
+
+    @property
+    def pickled(self) -> tuple[str, ...]:
+        """Names of the groups that also have a pickle."""
+
+    def pickle(self, group: str, *, trust: bool) -> bytes:
+        """The pickle stream of a group; PermissionError when it is neither signed nor trusted."""
+
+    def block(self, number: int, index: int) -> bytes:
+        """Bytes of one block of one leaf (hash checked); Damaged when they do not match."""
