@@ -86,3 +86,7 @@ class NotWritable(RepositoryError, PermissionError):
 
 class Damaged(RepositoryError, ValueError):
     """Stored bytes do not match the hash that was recorded for them."""
+
+
+class SnapshotWarning(UserWarning):
+    """Something worth knowing that did not stop the call."""
