@@ -1,0 +1,186 @@
+"""A real JupyterLab, driven through headless Chromium: one server and one browser for all tests here.
+
+Nothing outside this machine is reached: the page's requests to other hosts are
+stopped and fail the test, and so do errors in the browser's console.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "out" / "screenshots"
+ADVICE = "no Chromium on PATH; on Debian or Ubuntu, as root: apt-get install -y chromium"
+LAB = [
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.ip=127.0.0.1",
+    "--LabApp.expose_app_in_browser=True",
+    # neither news nor updates nor extensions from the net
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+]
+# Run All before all of this opens a dialog that nobody answers; the toolbar says "idle" even without a kernel
+OPENED = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext"
+STARTED = """async () => {
+    await window.jupyterapp.restored;
+    const context = window.jupyterapp.shell.currentWidget.sessionContext;
+    await context.ready;
+    await context.session.kernel.info;
+}"""
+IDLE = """() => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+    return kernel?.status === 'idle' && kernel.connectionStatus === 'connected';
+}"""
+
+
+def chromium() -> str:
+    """Chromium's program; skips where there is none, unless the environment insists."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if program := shutil.which(name):
+            return program
+    if os.environ.get("SNAPSHOT_REQUIRE_BROWSER"):
+        pytest.fail(ADVICE)
+    pytest.skip(ADVICE)
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab: its address, and the folder it shows."""
+
+    address: str
+    token: str
+    folder: Path
+
+
+@dataclass
+class Notebook:
+    """One notebook, open in the browser, and everything the page complained about."""
+
+    page: Any
+    name: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, lab: Lab) -> None:
+        self.page.goto(f"{lab.address}doc/tree/{self.name}?reset&token={lab.token}")
+        self.page.wait_for_function(OPENED)
+        self.page.evaluate(STARTED)
+        self.page.wait_for_function(IDLE)
+
+    def run_all(self) -> None:
+        """Run every cell; returns when the last one has finished."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.page.wait_for_function(IDLE)
+
+    def errors(self) -> list[str]:
+        """The tracebacks the cells show."""
+        return self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
+
+    def picture(self, selector: str) -> str:
+        """The address of the picture at ``selector``, once it has been drawn."""
+        drawn = f"() => document.querySelector('{selector}')?.naturalWidth > 0"
+        self.page.wait_for_function(drawn)
+        return self.page.locator(selector).first.get_attribute("src")
+
+    def screenshot(self, name: str) -> Path:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        return SCREENSHOTS / f"{name}.png"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory) -> Iterator[Lab]:
+    """A JupyterLab server on loopback with a home of its own."""
+    chromium()
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *LAB, f"--ServerApp.root_dir={folder}"],
+        env={**kept, "HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address, token = read_address(server.stderr)
+        yield Lab(address, token, folder)
+    finally:
+        end(server)
+
+
+def read_address(log: Any) -> tuple[str, str]:
+    """Address and token from the server's log, which goes on being read in the background."""
+    lines = []
+    for line in log:
+        lines.append(line)
+        if found := re.search(r"(http://127\.0\.0\.1:\d+/)\S*\?token=(\w+)", line):
+            # a full pipe would stop the server
+            threading.Thread(target=log.read, daemon=True).start()
+            return found[1], found[2]
+    pytest.fail("JupyterLab did not start:\n" + "".join(lines))
+
+
+def end(server: subprocess.Popen[str]) -> None:
+    """End the server's own process group, politely first: it then ends its kernels."""
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    program = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-component-update"]
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=program, args=flags)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, browser: Any) -> Iterator[Any]:
+    """``notebook(path)`` opens a copy of that file; complaints of its page fail the test at the end."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    opened = Notebook(context.new_page(), "")
+    opened.page.set_default_timeout(60_000)
+
+    def guard(route: Any) -> None:
+        if urlsplit(route.request.url).hostname in ("127.0.0.1", None):
+            return route.continue_()
+        opened.complaints.append(f"asked for {route.request.url}")
+        return route.abort()
+
+    def listen(message: Any) -> None:
+        if message.type == "error":
+            opened.complaints.append(f"console: {message.text}")
+
+    context.route("**/*", guard)
+    opened.page.on("console", listen)
+    opened.page.on("pageerror", lambda error: opened.complaints.append(f"error: {error}"))
+
+    def open_copy(source: Path) -> Notebook:
+        shutil.copy(source, lab.folder)
+        opened.name = source.name
+        opened.open(lab)
+        return opened
+
+    yield open_copy
+    context.close()
+    assert opened.complaints == []
