@@ -105,6 +105,10 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
     """A JupyterLab server on loopback with a home of its own."""
     chromium()
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")
+    settings = home / ".jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    # else a question about news covers a corner of every screenshot
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *LAB, f"--ServerApp.root_dir={folder}"],
