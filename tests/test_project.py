@@ -80,15 +80,15 @@ def allowed(importer: str) -> set[str]:
     if importer in NOUNS:
         return NOUNS
     if importer in PURE:
-        return NOUNS | {importer}
+        return NOUNS | PURE
     if importer in BORDERS:
         return NOUNS | PURE | {importer}
-    everything = {part(name) for name, _ in modules()}
-    core = everything - BORDERS - JOINTS - VIEWS
+    known = {part(name) for name, _ in modules()}
+    core = known - BORDERS - JOINTS - VIEWS
     if importer in JOINTS:
-        return everything - VIEWS
+        return core | BORDERS | JOINTS
     if importer in VIEWS:
-        return everything - {"magics"} | {importer}
+        return core | BORDERS | JOINTS | {"widgets", importer}
     return core | {"adapters"}
 
 
