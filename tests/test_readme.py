@@ -1,0 +1,74 @@
+"""What the README says works as it is written there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snapshot
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of the README in one language."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for tongue, text in fenced if tongue == language]
+
+
+def magics() -> list[str]:
+    """Every ``%snapshot`` line it shows, in code blocks and between backticks."""
+    in_blocks = re.findall(r"^%snapshot (\w[^#\n]*)", README, re.MULTILINE)
+    return sorted({line.strip() for line in [*in_blocks, *re.findall(r"`%snapshot (\w[^`]*)`", README)]})
+
+
+def test_there_are_two_commands_and_each_is_one_line():
+    assert [block.count("\n") for block in blocks("bash")] == [1, 1]
+    assert all(block.startswith("python3 -m venv .venv && ") for block in blocks("bash"))
+
+
+def test_the_tour_in_python_prints_what_the_comments_promise(capsys):
+    tour = blocks("python")[1]
+    exec(tour, {})
+    assert capsys.readouterr().out.startswith("[0. 0.] []\n")
+    assert "# [0. 0.] []" in tour
+
+
+def test_the_tour_of_a_repository_reads_what_a_notebook_stored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with_values = snapshot.Workspace({"w": np.arange(3.0)}, "snapshots.zarr")
+    with_values.store("before")
+    with_values.close()
+    exec(blocks("python")[2], {"snapshot": snapshot})
+
+
+@pytest.mark.parametrize("line", magics())
+def test_every_command_it_shows_is_understood(line):
+    from snapshot.magics.commands import find
+    from snapshot.magics.grammar import parse
+
+    # what braces hold is filled in by the notebook
+    word, *rest = line.replace("{step}", "7").split(None, 1)
+    assert parse(find(word), *rest or [""])
+
+
+def test_every_file_it_links_to_is_there():
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_every_folder_it_explains_is_there_and_none_is_forgotten():
+    layout = next(block for block in blocks("") if block.startswith("snapshot/"))
+    explained = set(re.findall(r"^(\w+)/", layout, re.MULTILINE))
+    ours = {folder.parent.name for folder in ROOT.glob("[a-z]*/*")} - {"out", "build", "dist"}
+    assert explained == {name for name in ours if "." not in name}
+
+
+def test_the_continuous_integration_finds_the_test_command():
+    script = (ROOT / ".ci" / "run").read_text()
+    pattern = re.search(r"sed -n '/(<!--.*?-->)/", script)[1]
+    after = README.split(pattern, 1)[1]
+    assert shlex.split(after.splitlines()[2])[-1] == "pytest"
