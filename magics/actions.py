@@ -1,0 +1,240 @@
+"""What each command does: one function from a :class:`Call` to what the cell displays.
+
+Commands that act print their line and return None, so that the cell has no ``Out[]``;
+commands that show something return it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from snapshot.magics.door import Door
+from snapshot.magics.listing import Table, clock, counted, enumerated, size
+
+if TYPE_CHECKING:
+    from snapshot.model import Snapshot, Variable
+    from snapshot.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command as it was called: what was given, and the names an expression may use."""
+
+    door: Door
+    given: argparse.Namespace
+    names: dict[str, Any]
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace of the shell; made when a command first needs it."""
+        return self.door.workspace
+
+
+def store(call: Call) -> None:
+    """``%snapshot store``: one line says what it took."""
+    given = call.given
+    call.workspace.store(
+        given.label,
+        only=given.only,
+        exclude=given.exclude,
+        step=given.step,
+        note=given.note or "",
+        memory=given.memory,
+    )
+    print(call.workspace.last_store)
+
+
+def restore(call: Call) -> None:
+    """``%snapshot restore``: the status, in a line or two."""
+    given = call.given
+    status = call.workspace.restore(
+        given.ref or "latest",
+        only=given.only,
+        into=dict(given.into) if given.into else None,
+        created=given.created or "keep",
+        code=given.code or "keep",
+        defer=given.defer,
+        dry_run=given.dry_run,
+    )
+    print(status)
+
+
+def list_(call: Call) -> Table:
+    """``%snapshot list``: oldest first, an arrow at the one the present descends from."""
+    workspace, everything = call.workspace, call.given.all
+    snapshots = workspace.snapshots(all=True) if everything else workspace.timeline
+    own = {snap.run for snap in workspace.timeline}
+    rows = [(*_row(snap, own, workspace.head), snap.notebook) for snap in snapshots]
+    columns: tuple[str, ...] = (
+        "",
+        "id",
+        "label",
+        "step",
+        "time",
+        "variables",
+        "size",
+        "after",
+        "note",
+        "notebook",
+    )
+    if not everything:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    notes = () if rows else ("%snapshot store NAME makes the first.",)
+    numeric = frozenset({"step", "variables", "size"})
+    return Table(counted(len(rows), "snapshot"), columns, rows, numeric, notes)
+
+
+def _row(snap: Snapshot, own: set[str], head: Snapshot | None) -> tuple[str, ...]:
+    """One row; ids are written as ``restore`` takes them, with the run where it is not ours."""
+    here = head is not None and (snap.run, snap.id) == (head.run, head.id)
+    parent = "" if snap.parent is None else f"#{snap.parent}"
+    return (
+        "→" if here else "",
+        f"#{snap.id}" if snap.run in own else f"#{snap.run}.{snap.id}",
+        snap.label or "",
+        f"{snap.step:,}",
+        clock(snap.time),
+        f"{len(snap.variables):,}",
+        size(snap.nbytes),
+        parent,
+        snap.note,
+    )
+
+
+def show(call: Call) -> Table:
+    """``%snapshot show``: the variables of one snapshot, or what is not among them."""
+    snap = call.workspace[call.given.ref]
+    if call.given.report:
+        title = f"{_title(snap)}: {counted(len(snap.report), 'object')} not stored by value"
+        return Table(title, ("path", "reason"), list(snap.report.items()))
+    rows = [
+        (v.path, str(v.role), _shape(v), str(v.dtype), size(v.nbytes), ", ".join(v.aliases))
+        for v in snap.variables.values()
+    ]
+    notes = []
+    if snap.note:
+        notes.append(snap.note)
+    if snap.report:
+        hint = f"%snapshot show {snap.reference} --report"
+        notes.append(f"Not stored by value: {enumerated(list(snap.report))}. {hint} says why.")
+    title = f"{_title(snap)}: {counted(len(rows), 'variable')}, {size(snap.nbytes)}"
+    columns = ("path", "role", "shape", "dtype", "size", "also known as")
+    return Table(title, columns, rows, frozenset({"size"}), tuple(notes))
+
+
+def _shape(variable: Variable) -> str:
+    return "×".join(map(str, variable.shape)) or "scalar"
+
+
+def _title(snap: Snapshot) -> str:
+    label = f" {snap.label}" if snap.label else ""
+    return f"#{snap.id}{label}, step {snap.step:,}, {clock(snap.time)}"
+
+
+def diff(call: Call) -> Any:
+    """``%snapshot diff``: a Comparison, which displays itself."""
+    others = [call.given.other] if call.given.other else []
+    return call.workspace.compare(call.given.ref, *others)
+
+
+def label(call: Call) -> None:
+    """``%snapshot label``."""
+    workspace, given = call.workspace, call.given
+    snap = workspace[given.ref]
+    workspace.label(snap, given.label)
+    print(f"#{snap.id} is now {given.label}" + (f" (was {snap.label})." if snap.label else "."))
+
+
+def drop(call: Call) -> None:
+    """``%snapshot drop``: every reference is looked up before anything is deleted."""
+    found = _distinct(call.workspace[reference] for reference in call.given.refs)
+    for snap in found:
+        call.workspace.drop(snap)
+    print(f"Dropped {', '.join(_names(found))}; {counted(len(call.workspace.timeline), 'snapshot')} left.")
+
+
+def prune(call: Call) -> None:
+    """``%snapshot prune``: what any option keeps stays, and so does what has a label."""
+    from snapshot.retention import KeepEvery, KeepLabelled, KeepLast
+
+    workspace, given = call.workspace, call.given
+    if given.keep is None and given.every is None:
+        raise UsageError("prune needs --keep N, --every HOURS or both; else nothing but labels would stay.")
+    rules = [KeepLabelled()]
+    rules += [KeepLast(given.keep)] if given.keep is not None else []
+    rules += [KeepEvery(hours=given.every)] if given.every is not None else []
+    before = list(workspace.timeline)
+    workspace.prune(*rules)
+    left = {(snap.run, snap.id) for snap in workspace.timeline}
+    gone = [snap for snap in before if (snap.run, snap.id) not in left]
+    what = f"Dropped {enumerated(_names(gone))}" if gone else "Nothing to drop"
+    print(f"{what}; {counted(len(left), 'snapshot')} left.")
+
+
+def _distinct(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    return list({(snap.run, snap.id): snap for snap in snapshots}.values())
+
+
+def _names(snapshots: list[Snapshot]) -> list[str]:
+    return [f"{snap.label} (#{snap.id})" if snap.label else f"#{snap.id}" for snap in snapshots]
+
+
+def assign(call: Call) -> None:
+    """``%snapshot assign``: evaluate, then write in place."""
+    path, expression = call.given.assignment
+    try:
+        value = eval(expression, call.names)
+    except (SyntaxError, NameError) as error:
+        # whatever else it raises is the user's own, and comes with its traceback
+        problem = error.msg if isinstance(error, SyntaxError) else error
+        raise UsageError(f"assign {path}: cannot evaluate {expression}: {problem}") from error
+    print(call.workspace.assign({path: value}))
+
+
+def exclude(call: Call) -> None:
+    """``%snapshot exclude``."""
+    call.workspace.exclude(*call.given.names)
+    print(f"Left out of every store from now on: {', '.join(call.workspace.excluded)}")
+
+
+def undo(call: Call) -> None:
+    """``%snapshot undo``."""
+    print(call.workspace.undo())
+
+
+def redo(call: Call) -> None:
+    """``%snapshot redo``."""
+    print(call.workspace.redo())
+
+
+def plot(call: Call) -> Any:
+    """``%snapshot plot``: the widget; the only command that loads what draws."""
+    from snapshot.widgets import Evolution
+
+    return Evolution(call.workspace, call.given.paths)
+
+
+def open_(call: Call) -> None:
+    """``%snapshot open``."""
+    workspace, given = call.workspace, call.given
+    workspace.open(given.path, trust=given.trust)
+    print(f"Snapshots go to {workspace.repository} from now on.")
+
+
+def flush(call: Call) -> None:
+    """``%snapshot flush``."""
+    call.workspace.flush()
+    where = call.workspace.repository
+    print(f"Everything stored is in {where}." if where is not None else "Nothing goes to disk: memory only.")
+
+
+def close(call: Call) -> None:
+    """``%snapshot close``."""
+    where = call.workspace.repository
+    call.workspace.close()
+    print(f"Closed {where}." if where is not None else "Closed; there was no repository.")

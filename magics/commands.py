@@ -1,0 +1,142 @@
+"""The one table of ``%snapshot``: every command, its arguments, its help, its function.
+
+Reading the line, ``--help``, ``%snapshot?``, completion and the test of the command
+reference all go through :data:`COMMANDS`. To add a command, write its function in
+``snapshot.magics.actions`` and add a row.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from IPython.core.error import UsageError
+
+from snapshot.magics import actions, where
+from snapshot.magics.grammar import Argument, Command, Fits, pair, positive
+
+_NAMES_HELP = "nothing but these: names, paths, globs (model.*) or roles (role:parameter)"
+_ONLY = Argument("--only", _NAMES_HELP, "NAME", "+", fits=Fits.NAME)
+_INTO = Argument(
+    "--into", "put OLD into another live variable, or a new name", "OLD=NEW", "+", pair, fits=Fits.NAME
+)
+_ASSIGNMENT = Argument("assignment", "a path, =, an expression", "PATH=EXPRESSION", type=pair, fits=Fits.NAME)
+_EXCLUDE = Argument("--exclude", "leave these out, this time", "NAME", "+", fits=Fits.NAME)
+_REFERENCE_HELP = "a label, #12, @1000 (a step), latest, or one of them with ~1 behind it (one before)"
+
+
+def _reference(name: str, help: str = _REFERENCE_HELP, count: str | None = None) -> Argument:
+    return Argument(name, help, "REF", count, fits=Fits.REFERENCE)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("", "where things stand, and a short help", where.things_stand),
+    Command(
+        "store",
+        "store the state of the variables in memory",
+        actions.store,
+        (
+            Argument("label", "a name for the snapshot; an older one of that name gives it up", "LABEL", "?"),
+            _ONLY,
+            _EXCLUDE,
+            Argument("--step", "the global step; else one more than the step before", "N", type=int),
+            Argument("--note", "a remark kept with the snapshot", "TEXT"),
+            Argument("--memory", "keep it in memory, do not write it to disk"),
+        ),
+    ),
+    Command(
+        "restore",
+        "assign stored values to the variables in memory",
+        actions.restore,
+        (
+            _reference("ref", f"{_REFERENCE_HELP}; left out: latest", "?"),
+            _ONLY,
+            _INTO,
+            Argument("--created", "names made since (keep)", choices=("keep", "remove")),
+            Argument("--code", "functions redefined since (keep)", choices=("keep", "restore")),
+            Argument("--defer", "let values wait for variables that do not exist yet"),
+            Argument("--dry-run", "say what would happen and write nothing"),
+        ),
+    ),
+    Command(
+        "list",
+        "list the snapshots",
+        actions.list_,
+        (Argument("--all", "those of other notebooks and earlier runs too"),),
+    ),
+    Command(
+        "show",
+        "show the variables of one snapshot",
+        actions.show,
+        (_reference("ref"), Argument("--report", "list what was not stored by value, and why")),
+    ),
+    Command(
+        "diff",
+        "show what differs between two snapshots, or between one and the present",
+        actions.diff,
+        (_reference("ref"), _reference("other", f"{_REFERENCE_HELP}; left out: the present", "?")),
+    ),
+    Command(
+        "label",
+        "give a snapshot a label",
+        actions.label,
+        (_reference("ref"), Argument("label", "its new label", "NEW")),
+    ),
+    Command(
+        "drop",
+        "delete snapshots: all that are named, or none",
+        actions.drop,
+        (_reference("refs", count="+"),),
+    ),
+    Command(
+        "prune",
+        "delete old snapshots, except labelled ones and those that an option keeps",
+        actions.prune,
+        (
+            Argument("--keep", "keep the newest N", "N", type=positive(int)),
+            Argument("--every", "keep one for every so many hours", "HOURS", type=positive(float)),
+        ),
+    ),
+    Command(
+        "assign",
+        "assign a value to a variable in place; the rest of the line is a Python expression",
+        actions.assign,
+        (_ASSIGNMENT,),
+        verbatim=True,
+    ),
+    Command(
+        "exclude",
+        "leave names out of every store from now on",
+        actions.exclude,
+        (Argument("names", "names, paths, globs or roles", "NAME", "+", fits=Fits.NAME),),
+    ),
+    Command("undo", "take back the last restore or assign", actions.undo),
+    Command("redo", "do again what undo took back", actions.redo),
+    Command(
+        "plot",
+        "show how values evolve over the steps",
+        actions.plot,
+        (Argument("paths", "variables to begin with", "PATH", "*", fits=Fits.NAME),),
+    ),
+    Command(
+        "open",
+        "keep this notebook's snapshots in another repository",
+        actions.open_,
+        (
+            Argument("path", "a folder, or s3://bucket/run.zarr", "PATH_OR_URL", fits=Fits.FILE),
+            Argument("--trust", "load the pickled parts that somebody else stored"),
+        ),
+    ),
+    Command("flush", "wait until everything stored is on disk", actions.flush),
+    Command("close", "flush, and give up the repository", actions.close),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def find(name: str) -> Command:
+    """The command of that name; :class:`UsageError` suggests the nearest."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    near = get_close_matches(name, filter(None, BY_NAME), 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(filter(None, BY_NAME))}."
+    raise UsageError(f"%snapshot has no command {name!r}; {hint}")

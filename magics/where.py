@@ -1,0 +1,51 @@
+"""Where things stand: what ``%snapshot`` alone shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from snapshot.magics.listing import Facts, Table, clock, counted, enumerated, size
+
+if TYPE_CHECKING:
+    from snapshot.magics.actions import Call
+    from snapshot.workspace import Workspace
+
+
+def things_stand(call: Call) -> Facts:
+    """Facts about the workspace, with the commands below them."""
+    from snapshot.magics.commands import COMMANDS
+
+    rows = [(command.name, command.help) for command in COMMANDS if command.name]
+    title = "Commands; %snapshot COMMAND --help tells more of one, %snapshot? of all."
+    return Facts(tuple(_facts(call.workspace)), Table(title, ("%snapshot", ""), rows))
+
+
+def _facts(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    timeline = workspace.timeline
+    labels = list(dict.fromkeys(snap.label for snap in timeline if snap.label))
+    yield "snapshots", _timeline(workspace)
+    if labels:
+        yield "labels", enumerated(labels, 12)
+    yield "memory", size(workspace.nbytes_in_memory)
+    yield "on disk", _home(workspace)
+    if workspace.excluded:
+        yield "excluded", ", ".join(workspace.excluded)
+    head = workspace.head
+    if head is not None and head.report:
+        reported = f"{enumerated(list(head.report))} (%snapshot show {head.reference} --report says why)"
+        yield "not by value", reported
+    yield "undo", f"{counted(workspace.undo_depth, 'step')} back, {workspace.redo_depth:,} forward"
+
+
+def _timeline(workspace: Workspace) -> str:
+    number, head = len(workspace.timeline), workspace.head
+    if head is None:
+        return "none yet" if not number else f"{number:,}"
+    name = f"#{head.id}" + (f" {head.label}" if head.label else "")
+    return f"{number:,}; now at {name} (step {head.step:,}, {clock(head.time)})"
+
+
+def _home(workspace: Workspace) -> str:
+    repository = workspace.repository
+    return "none: memory only" if repository is None else str(repository)
