@@ -53,11 +53,13 @@ def completions(rest: str, door: Door, hidden: Iterable[str] = ()) -> tuple[str,
     namespace that are IPython's own.
     """
     words = split(rest, unfinished=True)
-    typed = "" if not rest or rest[-1].isspace() else words.pop()
+    typed = "" if not rest or rest[-1].isspace() or not words else words.pop()
+    if not rest.endswith(typed):
+        return "", []  # behind a closed quote or in a comment
     if not words:
         return typed, [name for name in BY_NAME if name and name.startswith(typed)]
     command = BY_NAME.get(words[0])
-    if command is None or not rest.endswith(typed):
+    if command is None:
         return typed, []
     if typed.startswith("-"):
         return typed, [name for name in (*_options(command), "--help") if name.startswith(typed)]

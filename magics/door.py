@@ -49,7 +49,7 @@ class Door:
     @property
     def announcement(self) -> str | None:
         """One line about a repository that is there already, without opening it."""
-        if not (self.home / "zarr.json").is_file():
+        if not (self.home / "runs").is_dir():
             return None
         return f"Snapshots of earlier runs are in {self.home} (%snapshot list --all shows them)."
 

@@ -131,6 +131,7 @@ def parse(command: Command, rest: str) -> argparse.Namespace:
 
 
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"|\'([^\']*)\'')
+_COMMENT = re.compile(r"#(?=\s|$)")
 _BARE = re.compile(r"""\[(?:"[^"]*"|'[^']*'|[^\]"'])*\]|\S""")
 
 
@@ -139,7 +140,8 @@ def split(line: str, *, unfinished: bool = False) -> list[str]:
 
     Quotes hold a word together where it begins and after ``=``. Elsewhere they are
     ordinary characters, so that ``params['w']`` and ``don't`` need none around them, and
-    a subscript may contain blanks. ``unfinished`` accepts a quote not yet closed.
+    a subscript may contain blanks. A lone ``#`` begins a comment, ``#12`` does not.
+    ``unfinished`` is for a line still being typed: a quote not closed yet, a ``#`` at the end.
     """
     words: list[str] = []
     position, word = 0, None
@@ -149,6 +151,8 @@ def split(line: str, *, unfinished: bool = False) -> list[str]:
                 words.append(word)
             position, word = position + 1, None
             continue
+        if word is None and _COMMENT.match(line, position) and not (unfinished and line[position:] == "#"):
+            break
         begins = word is None or word.endswith("=")
         quoted = _QUOTED.match(line, position) if begins else None
         if quoted:
@@ -167,7 +171,7 @@ def split(line: str, *, unfinished: bool = False) -> list[str]:
 
 def quote(text: str) -> str:
     """``text`` as it must be typed so that :func:`split` keeps it one word, unchanged."""
-    if split(text, unfinished=True) == [text]:
+    if split(text, unfinished=True) == [text] and text != "#":
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
