@@ -18,6 +18,7 @@ from snapshot.magics.listing import Table, clock, counted, enumerated, size
 
 if TYPE_CHECKING:
     from snapshot.model import Snapshot, Variable
+    from snapshot.retention import Policy
     from snapshot.workspace import Workspace
 
 
@@ -165,7 +166,7 @@ def prune(call: Call) -> None:
     workspace, given = call.workspace, call.given
     if given.keep is None and given.every is None:
         raise UsageError("prune needs --keep N, --every HOURS or both; else nothing but labels would stay.")
-    rules = [KeepLabelled()]
+    rules: list[Policy] = [KeepLabelled()]
     rules += [KeepLast(given.keep)] if given.keep is not None else []
     rules += [KeepEvery(hours=given.every)] if given.every is not None else []
     before = list(workspace.timeline)

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from IPython.core.error import UsageError
 
 from snapshot.magics import actions, where
-from snapshot.magics.grammar import Argument, Command, Fits, pair, positive
+from snapshot.magics.grammar import Argument, Command, Fits, positive
+from snapshot.magics.words import pair
 
 _NAMES_HELP = "nothing but these: names, paths, globs (model.*) or roles (role:parameter)"
 _ONLY = Argument("--only", _NAMES_HELP, "NAME", "+", fits=Fits.NAME)

@@ -14,7 +14,8 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 
 from snapshot.magics.commands import BY_NAME
 from snapshot.magics.door import Door
-from snapshot.magics.grammar import Argument, Command, Fits, quote, split
+from snapshot.magics.grammar import Argument, Command, Fits
+from snapshot.magics.words import quote, split
 
 _IDENTIFIER = "snapshot_magic"
 _LINE = re.compile(r"(?:^|=)\s*%snapshot\s+(?P<rest>.*)$", re.DOTALL)

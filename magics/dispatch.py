@@ -49,6 +49,8 @@ def run(door: Door, line: str, local: dict[str, Any] | None = None) -> Any:
     """
     names = door.namespace if local is None or local is door.namespace else {**door.namespace, **local}
     word, rest = _first(line)
+    if word == "#":  # a comment behind the bare command
+        word, line = "", ""
     if word not in commands.BY_NAME or not commands.BY_NAME[word].verbatim:
         word, rest = _first(_expanded(line, names))
     if word in ("-h", "--help", "help"):
