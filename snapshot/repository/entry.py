@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from snapshot.model import Leaf, Role, Snapshot
+import numpy as np
+
+from snapshot.model import Leaf, Role, Snapshot, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Entry:
     ``snapshot.graph``); ``pickles`` maps a group name to a pickle stream that refers
     to leaves by number; both are content-addressed by the repository, so an
     unchanged group costs a reference. ``block`` returns the bytes of a digest, valid
-    until the commit is done.
+    until the commit is done. ``plain`` describes numbers that live in the records, so
+    that they are listed among the variables.
     """
 
     snapshot: Snapshot
@@ -49,6 +52,7 @@ class Entry:
     report: Mapping[str, str]
     block: Callable[[bytes], memoryview]
     pickles: Mapping[str, bytes] = field(default_factory=dict)
+    plain: tuple[Variable, ...] = ()
 
 
 class StoredEntry(Protocol):
@@ -57,6 +61,10 @@ class StoredEntry(Protocol):
     @property
     def leaves(self) -> tuple[StoredLeaf, ...]:
         """Every leaf, without values."""
+
+    @property
+    def plain(self) -> tuple[Variable, ...]:
+        """Numbers that live in the records."""
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -82,3 +90,6 @@ class StoredEntry(Protocol):
 
     def block(self, number: int, index: int) -> bytes:
         """Bytes of one block of one leaf (hash checked); Damaged when they do not match."""
+
+    def contents(self, number: int) -> np.ndarray[Any, np.dtype[Any]]:
+        """All of one leaf as a fresh writable array of ``leaf.dtype`` and ``leaf.shape``."""

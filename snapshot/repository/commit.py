@@ -1,0 +1,141 @@
+"""One commit, planned: which keys are written, and the table that refers to them. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+
+from snapshot.cutting import Cut
+from snapshot.model import parse_dtype
+from snapshot.repository import layout
+from snapshot.repository.entry import Entry, StoredLeaf
+from snapshot.repository.known import Known
+from snapshot.repository.table import InPack, InRow, Piece, Place, Table
+
+Bytes = bytes | memoryview
+
+
+class Rows:
+    """The next free row of every array of one run. A row given out is never given again."""
+
+    def __init__(self, existing: Callable[[str], int]) -> None:
+        self._next: dict[str, int] = {}
+        self._existing = existing
+
+    def take(self, array: str) -> int:
+        if array not in self._next:
+            self._next[array] = self._existing(array)
+        row = self._next[array]
+        self._next[array] = row + 1
+        return row
+
+
+class Commit:
+    """Collects what a snapshot adds to a run.
+
+    ``writes`` are the keys to put, in any order, before the commit key; ``known`` holds
+    the places they will lie at, to be accepted once the commit is on disk.
+    """
+
+    def __init__(self, entry: Entry, known: Known, run: str, rows: Rows, pack: int) -> None:
+        self.writes: dict[str, Callable[[], Bytes]] = {}
+        self.known = known.draft()
+        self._entry = entry
+        self._run = run
+        self._rows = rows
+        self._pack = layout.pack_folder(run, pack)
+        self._pieces: list[Bytes] = []
+        self._pack_size = 0
+        self.table = self._plan()
+
+    @property
+    def new_bytes(self) -> int:
+        """Bytes of values that this commit writes."""
+        return self._pack_size + self._row_bytes
+
+    def _plan(self) -> Table:
+        self._row_bytes = 0
+        entry = self._entry
+        table = Table(
+            leaves=entry.leaves,
+            places=tuple(self._place(leaf) for leaf in entry.leaves),
+            records={name: self._piece(data) for name, data in entry.records.items()},
+            pickles={name: self._piece(data) for name, data in entry.pickles.items()},
+            names=entry.names,
+            report=entry.report,
+            plain=entry.plain,
+        )
+        if self._pack_size:
+            pieces, size = self._pieces, self._pack_size
+            self.writes[f"{self._pack}/zarr.json"] = partial(layout.pack_array, size)
+            self.writes[layout.pack_chunk_key(self._pack)] = partial(b"".join, pieces)
+        return table
+
+    def _place(self, stored: StoredLeaf) -> tuple[Place, ...]:
+        leaf = stored.leaf
+        if not leaf.blocks:
+            return ()
+        where = layout.cut_of(leaf)
+        if len(where) != len(leaf.blocks):
+            raise ValueError(f"{stored.path}: {len(leaf.blocks)} hashes were given for {len(where)} blocks")
+        if layout.is_packed(leaf):
+            return tuple(self._packed(digest, None) for digest in leaf.blocks)
+        places = self._in_rows(stored, where)
+        self.known.add_leaf(stored, places)
+        return places
+
+    def _packed(self, digest: bytes, data: Bytes | None) -> InPack:
+        """Where the bytes of a digest lie in a pack, this snapshot's if nowhere yet."""
+        place = self.known.piece(digest)
+        if place is None:
+            data = _flat(self._entry.block(digest)) if data is None else data
+            place = InPack(self._pack, self._pack_size, len(data))
+            gap = -len(data) % layout.PACK_ALIGNMENT
+            self._pieces += [data, bytes(gap)]
+            self._pack_size += len(data) + gap
+            self.known.add_piece(digest, place)
+        return place
+
+    def _piece(self, data: bytes) -> Piece:
+        digest = layout.digest_of(data)
+        return Piece(digest, self._packed(digest, data))
+
+    def _in_rows(self, stored: StoredLeaf, where: Cut) -> tuple[Place, ...]:
+        found = self.known.rows(stored)
+        if None not in found:
+            return tuple(place for place in found if place is not None)
+        array = f"{layout.variable_folder(self._run, stored.path)}/{layout.form(stored.leaf)}"
+        row = self._rows.take(array)
+        self._describe(stored, array, row)
+        for index, place in enumerate(found):
+            if place is None:
+                self._write_block(stored, where, array, row, index)
+        return tuple(place or InRow(array, row, index) for index, place in enumerate(found))
+
+    def _describe(self, stored: StoredLeaf, array: str, row: int) -> None:
+        if row == 0:
+            folder = array.rpartition("/")[0]
+            self.writes[f"{folder}/zarr.json"] = partial(layout.group, {"path": stored.path})
+        about = partial(layout.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
+        self.writes[f"{array}/zarr.json"] = about
+
+    def _write_block(self, stored: StoredLeaf, where: Cut, array: str, row: int, index: int) -> None:
+        first, last = where.span(index)
+        block = _flat(self._entry.block(stored.leaf.blocks[index]))
+        if len(block) != last - first:
+            raise ValueError(f"{stored.path}: block {index} has {len(block)} bytes, not {last - first}")
+        size = prod(where.block_shape) * parse_dtype(stored.leaf.dtype).itemsize
+        key = layout.chunk_key(array, stored.leaf, where, row, index)
+        self._row_bytes += size
+        self.writes[key] = partial(_padded, block, size)
+
+
+def _padded(block: memoryview, size: int) -> Bytes:
+    """zarr's chunks are all of one size: the last one along an axis is filled up with zeros."""
+    return block if len(block) == size else bytes(block) + bytes(size - len(block))
+
+
+def _flat(block: memoryview) -> memoryview:
+    """``block`` as plain bytes, so that its length is its size."""
+    return block if block.format == "B" and block.ndim == 1 else block.cast("B")

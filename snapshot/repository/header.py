@@ -1,0 +1,57 @@
+"""What a snapshot says about itself without its table: the attributes of its group."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from snapshot.repository import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One committed snapshot. ``time`` is aware; ``table`` is the hash of the table's bytes."""
+
+    run: str
+    id: int
+    label: str | None
+    step: int
+    time: datetime
+    parent: int | str | None
+    note: str
+    notebook: str
+    table: bytes
+    nbytes: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.run, self.id
+
+    def encode(self) -> bytes:
+        """The zarr group that commits the snapshot."""
+        return layout.group(
+            {
+                "snapshot": {
+                    "run": self.run,
+                    "id": self.id,
+                    "label": self.label,
+                    "step": int(self.step),
+                    "time": self.time.isoformat(),
+                    "parent": self.parent,
+                    "note": self.note,
+                    "notebook": self.notebook,
+                    "table": self.table.hex(),
+                    "nbytes": self.nbytes,
+                }
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes | memoryview) -> Header:
+        """Read :meth:`encode` back. Raises ValueError, KeyError or TypeError on anything else."""
+        about: dict[str, Any] = json.loads(bytes(data))["attributes"]["snapshot"]
+        about["time"] = datetime.fromisoformat(about["time"])
+        about["table"] = bytes.fromhex(about["table"])
+        return cls(**{name: about[name] for name in cls.__slots__})

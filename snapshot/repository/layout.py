@@ -1,0 +1,222 @@
+"""Where everything lies in a repository: the one file that knows keys and the format.
+
+::
+
+    zarr.json                                   group; FORMAT, the block size, the hash
+    runs/<run>/                                 written by one process only, so nothing is locked
+      variables/<slug>/<form>/                  array (rows, *shape) in chunks of one block
+      packs/<n>/                                array of bytes: small values, records, pickles
+      snapshots/<n>/table                       gzipped JSON: what the snapshot holds and where
+      snapshots/<n>/zarr.json                   group: label, step, time, ...; written last
+      snapshots/<n>/label, .../dropped          what was decided about it afterwards
+
+A snapshot exists when its ``zarr.json`` does; nothing that a committed table names is
+ever written again. A *row* is one distinct content of a variable. In a row that
+changed only in part, the chunks that did not change are absent: they are in an
+earlier row, or in a row of another variable or run with the same contents. Plain
+zarr shows its fill value there (NaN for floats), so **only the table is
+authoritative**; for a variable that changed everywhere each row is complete.
+
+Format history
+--------------
+1 (2026-11): rows of uncompressed blocks, packs, gzipped JSON tables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from snapshot.cutting import BLOCK_BYTES, Cut, cut
+from snapshot.model import Leaf, parse_dtype
+
+FORMAT = 1
+#: Leaves up to this size share one object per snapshot: a file each would cost more than the bytes.
+SMALL_BYTES = 64 * 1024
+#: Where a piece of a pack may start, so that every dtype is aligned.
+PACK_ALIGNMENT = 64
+
+ROOT_KEY = "zarr.json"
+#: The dtypes of zarr's core; everything else is stored as bytes.
+_NATIVE = frozenset(
+    ["bool", "complex64", "complex128", "float16", "float32", "float64"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+)
+_SNAPSHOT_KEY = re.compile(r"runs/([^/]+)/snapshots/(\d+)/(zarr\.json|label|dropped)")
+
+
+def digest_of(data: Any) -> bytes:
+    """The 16-byte hash that names a content."""
+    return xxhash.xxh3_128_digest(data)
+
+
+def snapshot_folder(run: str, number: int) -> str:
+    return f"runs/{run}/snapshots/{number}"
+
+
+def commit_key(run: str, number: int) -> str:
+    return f"{snapshot_folder(run, number)}/zarr.json"
+
+
+def table_key(run: str, number: int) -> str:
+    return f"{snapshot_folder(run, number)}/table"
+
+
+def label_key(run: str, number: int) -> str:
+    return f"{snapshot_folder(run, number)}/label"
+
+
+def dropped_key(run: str, number: int) -> str:
+    return f"{snapshot_folder(run, number)}/dropped"
+
+
+def groups_of(run: str) -> list[str]:
+    """The folders above a run's arrays: zarr lists only what is a node of its own."""
+    here = f"runs/{run}"
+    return ["runs", here, *(f"{here}/{part}" for part in ("variables", "packs", "snapshots"))]
+
+
+def read_snapshot_key(key: str) -> tuple[str, int, str] | None:
+    """(run, number, "zarr.json" | "label" | "dropped") of a key below ``runs/``, else None."""
+    found = _SNAPSHOT_KEY.fullmatch(key)
+    return (found[1], int(found[2]), found[3]) if found else None
+
+
+def slug(path: str) -> str:
+    """A folder name for any path: safe on every file system, different for different paths.
+
+    ``W`` and ``w`` are one folder on some systems, ``CON`` and a trailing dot are not
+    allowed on others, and 255 bytes are the limit on most; hence the hash.
+    """
+    readable = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")[:40]
+    exact = xxhash.xxh3_64_hexdigest(path.encode("utf-8", "surrogatepass"))
+    return f"{readable}-{exact}" if readable else exact
+
+
+def is_packed(leaf: Leaf) -> bool:
+    """Whether the blocks of ``leaf`` go into packs instead of rows of an array."""
+    return leaf.nbytes <= SMALL_BYTES or not leaf.shape
+
+
+def form(leaf: Leaf) -> str:
+    """The array folder for leaves of this dtype, shape and memory order: ``float32-1000x50``."""
+    dtype = parse_dtype(leaf.dtype)
+    name = dtype.name
+    if name not in _NATIVE:
+        name = f"bytes{dtype.itemsize}_{xxhash.xxh32_hexdigest(leaf.dtype.encode())}"
+    elif dtype.byteorder == ">":
+        name += "be"
+    order = "-F" if leaf.order == "F" else ""
+    return f"{name}-{'x'.join(map(str, leaf.shape))}{order}"
+
+
+def variable_folder(run: str, path: str) -> str:
+    return f"runs/{run}/variables/{slug(path)}"
+
+
+def pack_folder(run: str, number: int) -> str:
+    return f"runs/{run}/packs/{number}"
+
+
+def cut_of(leaf: Leaf) -> Cut:
+    return cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
+
+
+def chunk_key(array: str, leaf: Leaf, where: Cut, row: int, index: int) -> str:
+    """The key of block ``index`` (in memory order) of one row of ``array``."""
+    place = [int(number) for number in np.unravel_index(index, where.grid)]
+    if leaf.order == "F":
+        place.reverse()
+    if not _is_native(leaf):
+        place.append(0)
+    return f"{array}/c.{row}." + ".".join(map(str, place))
+
+
+def row_of_chunk(name: str) -> int | None:
+    """The row that a file of an array folder belongs to, None for its metadata."""
+    found = re.match(r"c\.(\d+)\.", name)
+    return int(found[1]) if found else None
+
+
+def pack_chunk_key(pack: str) -> str:
+    return f"{pack}/c.0"
+
+
+def group(attributes: Mapping[str, Any] | None = None) -> bytes:
+    """A zarr v3 group."""
+    return _json({"zarr_format": 3, "node_type": "group", "attributes": dict(attributes or {})})
+
+
+def root() -> bytes:
+    """The group that makes a folder a repository."""
+    about = {"format": FORMAT, "block_bytes": BLOCK_BYTES, "hash": "xxh3_128", "packed_up_to": SMALL_BYTES}
+    return group({"snapshot_repository": about})
+
+
+def row_array(path: str, dtype: str, leaf: Leaf, rows: int) -> bytes:
+    """zarr v3 metadata of the array (rows, \\*shape) that holds the contents of one variable.
+
+    The bytes are exactly those of memory. Fortran order is zarr's transpose codec; a
+    dtype that zarr does not know (structured, dates, text, long double) is shown as
+    bytes along one more axis.
+    """
+    numpy_dtype = parse_dtype(leaf.dtype)
+    shape, block = list(leaf.shape), list(cut_of(leaf).block_shape)
+    turned = leaf.order == "F"
+    axes = list(range(1, len(shape) + 1))[:: -1 if turned else 1]
+    if turned:
+        block.reverse()
+    if not _is_native(leaf):
+        shape.append(numpy_dtype.itemsize)
+        block.append(numpy_dtype.itemsize)
+        axes.append(len(shape))
+    codecs: list[Any] = [{"name": "transpose", "configuration": {"order": [0, *axes]}}] if turned else []
+    return _array(
+        shape=[rows, *shape],
+        chunk=[1, *block],
+        dtype=numpy_dtype if _is_native(leaf) else np.dtype("u1"),
+        codecs=codecs,
+        attributes={"path": path, "dtype": dtype, "bytes": leaf.dtype},
+    )
+
+
+def pack_array(size: int) -> bytes:
+    """zarr v3 metadata of a pack of ``size`` bytes."""
+    return _array(shape=[size], chunk=[size], dtype=np.dtype("u1"), codecs=[], attributes={})
+
+
+def _is_native(leaf: Leaf) -> bool:
+    return parse_dtype(leaf.dtype).name in _NATIVE
+
+
+def _array(
+    *, shape: list[int], chunk: list[int], dtype: np.dtype[Any], codecs: list[Any], attributes: dict[str, Any]
+) -> bytes:
+    endian = {"configuration": {"endian": "big" if dtype.byteorder == ">" else "little"}}
+    return _json(
+        {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": shape,
+            "data_type": dtype.name,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+            # one folder for all chunks: a folder for each axis would cost more than most blocks
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+            "fill_value": _FILL.get(dtype.kind, 0),
+            "codecs": [*codecs, {"name": "bytes", **({} if dtype.itemsize == 1 else endian)}],
+            "attributes": attributes,
+        }
+    )
+
+
+#: An absent chunk must not pass for a value where the dtype has a way to say so.
+_FILL: dict[str, Any] = {"f": "NaN", "c": ["NaN", "NaN"], "b": False}
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, indent=1).encode()

@@ -1,0 +1,52 @@
+"""Is this a repository, and one that this version can read?"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from snapshot.errors import NewerFormat, NotARepository
+from snapshot.repository import layout
+from snapshot.repository.storage import Storage
+
+
+def is_repository(storage: Storage) -> bool:
+    """True for a repository, False when nothing is there yet.
+
+    Raises NotARepository when something else is there, NewerFormat when it was made by
+    a later version.
+    """
+    data = storage.get(layout.ROOT_KEY)
+    if data is None and storage.is_empty():
+        return False
+    number = _format_number(data)
+    if number is None:
+        raise NotARepository(
+            f"{storage} is not a snapshot repository: something else is stored there. "
+            "Nothing was changed; choose the folder that %snapshot store made, or another one."
+        )
+    if number > layout.FORMAT:
+        raise NewerFormat(
+            f"{storage} has repository format {number}; this version reads formats up to {layout.FORMAT}. "
+            "Upgrade with: pip install --upgrade jupyter-snapshot"
+        )
+    return True
+
+
+def check_is_there(storage: Storage) -> None:
+    """As :func:`is_repository`, with NotARepository also when nothing is there."""
+    if not is_repository(storage):
+        raise NotARepository(
+            f"There is no snapshot repository at {storage}: nothing was found there. "
+            "Check the path; %snapshot store makes one."
+        )
+
+
+def _format_number(data: memoryview | None) -> int | None:
+    if data is None:
+        return None
+    try:
+        about: Any = json.loads(bytes(data))["attributes"]["snapshot_repository"]
+        return int(about["format"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,143 @@
+"""One variable across snapshots, as if it were one array ``(n, *shape)``."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snapshot.errors import PathNotFound
+from snapshot.model import Snapshot, parse_dtype
+from snapshot.repository.content import StoredContent, as_known
+from snapshot.repository.entry import StoredLeaf
+from snapshot.repository.region import Region, read_region
+
+if TYPE_CHECKING:
+    import xarray
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Found = tuple[Snapshot, StoredContent, StoredLeaf]
+
+
+class Series:
+    """The values of one variable, oldest first, read only where they are indexed.
+
+    ``series[:, 3, 5]`` reads the blocks that hold that element, each distinct content of
+    neighbouring snapshots once; ``series[-1]`` reads the newest value. Only snapshots in
+    which the variable has the shape and dtype of its newest value take part.
+    """
+
+    def __init__(self, path: str, found: list[Found]) -> None:
+        newest = found[-1][2]
+        self.path = path
+        self.shape = (len(found), *newest.leaf.shape)
+        self.snapshots = [snapshot for snapshot, _, _ in found]
+        self.steps = [snapshot.step for snapshot in self.snapshots]
+        self._known = newest.dtype
+        self._bytes = parse_dtype(newest.leaf.dtype)
+        self._found = found
+
+    @classmethod
+    def of(cls, path: str, contents: list[tuple[Snapshot, StoredContent]]) -> Series:
+        """The series of ``path``; PathNotFound when no snapshot holds an array there."""
+        found = [
+            (snapshot, content, content.entry.stored(content.numbers[path]))
+            for snapshot, content in contents
+            if path in content.numbers
+        ]
+        if not found:
+            names = {name for _, content in contents for name in content.numbers}
+            near = get_close_matches(path, names, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise PathNotFound(f"None of {len(contents)} snapshots holds an array at {path!r}.{guess}")
+        form = _form(found[-1][2])
+        return cls(path, [one for one in found if _form(one[2]) == form])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype of the values, that of their bytes where NumPy has none."""
+        return as_known(np.empty(0, self._bytes), self._known).dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        steps = f"steps {self.steps[0]} to {self.steps[-1]}"
+        return f"<series of {self.path!r}: {len(self)} x {self.shape[1:]} {self.dtype}, {steps}>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        whole: Array = self[...]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        """As NumPy indexes an array of this shape. Raises IndexError, or Damaged."""
+        keys = self._basic(key if isinstance(key, tuple) else (key,))
+        if keys is None:
+            # lists, masks and new axes: NumPy's own rules, on everything
+            return self[...][key]
+        picks = [_pick(one, size, axis) for one, size, axis in zip(keys, self.shape, range(self.ndim))]
+        out = self._read(picks[0], picks[1:])
+        return out[tuple(0 if isinstance(one, int) else slice(None) for one in keys)]
+
+    def to_xarray(self) -> xarray.DataArray:
+        """The series with its steps as a coordinate; lazy where Dask is installed."""
+        import xarray
+
+        dims = ["step", *(f"axis_{axis}" for axis in range(self.ndim - 1))]
+        return xarray.DataArray(self._lazy(), dims=dims, coords={"step": self.steps}, name=self.path)
+
+    def _lazy(self) -> Any:
+        try:
+            import dask.array
+        except ImportError:
+            return self[...]
+        return dask.array.from_array(self, chunks=(1, *self.shape[1:]), asarray=True)
+
+    def _basic(self, keys: tuple[Any, ...]) -> list[int | slice] | None:
+        """One integer or slice an axis, or None when it takes more than those."""
+        given = [one for one in keys if one is not Ellipsis]
+        plain = all(isinstance(one, (int, np.integer, slice)) and not isinstance(one, bool) for one in given)
+        if not plain or len(keys) - len(given) > 1:
+            return None
+        if len(given) > self.ndim:
+            raise IndexError(f"{len(given)} indices for {self.ndim} axes, of which the first is the snapshot")
+        at = next((place for place, one in enumerate(keys) if one is Ellipsis), len(given))
+        rest = [slice(None)] * (self.ndim - len(given))
+        every = [*given[:at], *rest, *given[at:]]
+        return [one if isinstance(one, slice) else int(one) for one in every]
+
+    def _read(self, rows: range, picks: list[range]) -> Array:
+        out = np.empty((len(rows), *map(len, picks)), self._bytes)
+        before: Region | None = None
+        for position, row in enumerate(rows):
+            _, content, stored = self._found[row]
+            if stored.leaf.view is not None:
+                out[position] = content.entry.contents(stored.number)[tuple(map(_as_slice, picks))]
+                before = None
+            else:
+                target = out[position, ...]
+                before = read_region(content.entry, stored, picks, target, before)
+        return as_known(out, self._known)
+
+
+def _form(stored: StoredLeaf) -> tuple[Any, ...]:
+    return stored.leaf.shape, stored.dtype, stored.leaf.dtype
+
+
+def _pick(key: int | slice, size: int, axis: int) -> range:
+    if isinstance(key, slice):
+        return range(size)[key]
+    if not -size <= key < size:
+        what = "snapshots" if axis == 0 else f"on axis {axis}"
+        raise IndexError(f"index {key} is out of range: there are {size} {what}")
+    return range(size)[key : key + 1 or None]
+
+
+def _as_slice(pick: range) -> slice:
+    # a range that ends before 0 cannot be written as a slice's stop
+    return slice(pick.start, pick.stop if pick.stop >= 0 else None, pick.step)

@@ -1,0 +1,174 @@
+"""Keys and bytes: everything the repository reads or writes passes through here.
+
+:class:`Storage` is a zarr ``Store`` seen from ordinary code: many keys a call, a few
+at a time, errors in our words. Only this file knows whether the keys are files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from zarr.abc.store import RangeByteRequest, Store
+from zarr.core.buffer import cpu, default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.storage import LocalStore
+
+from snapshot.errors import NotARepository, NotWritable, RepositoryError
+
+Bytes = bytes | memoryview
+#: A key, and first byte and byte after the last for a part of it.
+Request = tuple[str, tuple[int, int] | None]
+
+#: Measured on local disks: four writers at once are the fastest, more change nothing.
+_AT_ONCE = 4
+
+
+@dataclass
+class _Batch:
+    """Items to write, and where that stands."""
+
+    items: list[tuple[str, Callable[[], Bytes]]]
+    stopped: Event = field(default_factory=Event)
+    settled: Event = field(default_factory=Event)
+
+
+class Storage:
+    """The keys below one place, a local folder or any zarr store.
+
+    Nothing is created by looking; :meth:`prepare` makes a local folder.
+    """
+
+    def __init__(self, target: str | Path | Store) -> None:
+        if not isinstance(target, Store):
+            target = Path(target).expanduser().absolute()
+        self.folder = target if isinstance(target, Path) else None
+        self._store: Store = target if isinstance(target, Store) else LocalStore(target)
+
+    def __str__(self) -> str:
+        return str(self.folder or self._store)
+
+    def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
+        """The bytes of ``key``, or those of ``span`` (first, after the last); None when absent."""
+        return self.get_many([(key, span)])[0]
+
+    def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
+        """As :meth:`get` for several keys, in their order."""
+        if not self.is_there():
+            return [None] * len(requests)
+        return sync(self._get_all(requests))
+
+    def put(self, items: Iterable[tuple[str, Callable[[], Bytes]]]) -> None:
+        """Write every item; bytes are asked for when their turn comes. Raises at the first failure."""
+        batch = _Batch(list(items))
+        try:
+            sync(self._put_all(batch))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            # an interrupt reaches this thread, not the one that writes: nothing more is
+            # begun, and what was begun is over when we leave
+            batch.stopped.set()
+            batch.settled.wait()
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key below ``prefix``, sorted."""
+        return sorted(sync(_collect(self._store.list_prefix(prefix)))) if self.is_there() else []
+
+    def children(self, prefix: str) -> list[str]:
+        """Names directly below ``prefix``."""
+        return sync(_collect(self._store.list_dir(prefix))) if self.is_there() else []
+
+    def is_there(self) -> bool:
+        """Whether there is anything to read from: stores other than folders are always there."""
+        try:
+            return self.folder is None or self.folder.is_dir()
+        except OSError as error:
+            raise NotARepository(f"{self} cannot be looked into: {error.strerror or error}.") from error
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies here that another program made; NotARepository when a file does."""
+        if self.folder is not None and self.folder.exists() and not self.folder.is_dir():
+            raise NotARepository(f"{self} is a file, not a repository: give the folder that was stored to.")
+        return all(name == ".gitignore" or name.endswith(".partial") for name in self.children(""))
+
+    def prepare(self) -> None:
+        """Make the local folder: readable by its owner only, and never committed by git."""
+        if self.folder is None:
+            return
+        try:
+            if not self.folder.is_dir():
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(mode=0o700, exist_ok=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def check_writable(self) -> None:
+        """Raise NotWritable when a local folder could not be made or written here; writes nothing."""
+        if self.folder is None:
+            return
+        place = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise NotWritable(f"{self} cannot be written: {place} refuses it. {_ELSEWHERE}")
+
+    def _unwritable(self, error: OSError) -> RepositoryError:
+        if isinstance(error, RepositoryError):
+            return error
+        reason = error.strerror or str(error)
+        refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+        if isinstance(error, PermissionError) or error.errno in refused:
+            return NotWritable(f"{self} cannot be written: {reason}. {_ELSEWHERE}")
+        return RepositoryError(
+            f"Writing to {self} failed: {reason}. "
+            "Every earlier snapshot is as it was; store again when there is room."
+        )
+
+    async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
+        gate = asyncio.Semaphore(_AT_ONCE)
+        prototype = default_buffer_prototype()
+
+        async def one(key: str, span: tuple[int, int] | None) -> memoryview | None:
+            async with gate:
+                found = await self._store.get(key, prototype, RangeByteRequest(*span) if span else None)
+            return None if found is None else found.as_numpy_array().data
+
+        return list(await asyncio.gather(*(one(key, span) for key, span in requests)))
+
+    async def _put_all(self, batch: _Batch) -> None:
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(key: str, data: Callable[[], Bytes]) -> None:
+            async with gate:
+                if not batch.stopped.is_set():
+                    try:
+                        await self._store.set(key, self._buffer(data()))
+                    except BaseException:
+                        batch.stopped.set()
+                        raise
+
+        try:
+            outcomes = await asyncio.gather(*(one(*item) for item in batch.items), return_exceptions=True)
+        finally:
+            batch.settled.set()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def _buffer(self, data: Bytes) -> cpu.Buffer:
+        # a store in memory would keep the caller's own bytes, which change later
+        return cpu.Buffer.from_bytes(data if self.folder is not None else bytes(data))
+
+
+_ELSEWHERE = "Choose another folder, or keep the snapshots in memory."
+
+
+async def _collect(keys: AsyncIterator[str]) -> list[str]:
+    return [key async for key in keys]

@@ -1,0 +1,183 @@
+"""The table of a snapshot: what it holds, and where each block lies. To JSON and back.
+
+The JSON, gzipped, is a table of leaves whose block lists refer to ``sources``::
+
+    {"sources": ["runs/r/variables/w-1f.../float32-1000x50", "runs/r/packs/3"],
+     "leaves": [{"number": 0, "path": "W", "role": "parameter", "dtype": "float32",
+                 "kind": "numpy.ndarray", "bytes": "<f4", "shape": [1000, 50],
+                 "blocks": [["<hash>", 0, <row>, <block>], ...]}, ...],
+     "records": {"<group>": ["<hash>", 1, <offset>, <length>]}, "pickles": {...},
+     "names": {...}, "report": {...}}
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snapshot.model import Leaf, Role, Variable, View
+from snapshot.repository.entry import StoredLeaf
+
+
+class InRow(NamedTuple):
+    """A block in an array: ``number`` counts its blocks in memory order."""
+
+    array: str
+    row: int
+    number: int
+
+
+class InPack(NamedTuple):
+    """Some bytes of a pack."""
+
+    pack: str
+    offset: int
+    length: int
+
+
+Place = InRow | InPack
+
+
+class Piece(NamedTuple):
+    """A record or a pickle: its hash and where it lies."""
+
+    digest: bytes
+    place: InPack
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything a snapshot holds except values. ``places[i]`` are those of ``leaves[i]``'s blocks."""
+
+    leaves: tuple[StoredLeaf, ...]
+    places: tuple[tuple[Place, ...], ...]
+    records: Mapping[str, Piece]
+    pickles: Mapping[str, Piece]
+    names: Mapping[str, str]
+    report: Mapping[str, str]
+    plain: tuple[Variable, ...] = field(default=())
+
+    def encode(self) -> bytes:
+        """The table as it is stored."""
+        sources: dict[str, int] = {}
+        document = {
+            "leaves": [_leaf_out(one, at, sources) for one, at in zip(self.leaves, self.places, strict=True)],
+            "records": {name: _block_out(*piece, sources) for name, piece in self.records.items()},
+            "pickles": {name: _block_out(*piece, sources) for name, piece in self.pickles.items()},
+            "names": dict(self.names),
+            "report": dict(self.report),
+            "plain": [_plain_out(one) for one in self.plain],
+            "sources": list(sources),
+        }
+        text = json.dumps(document, separators=(",", ":"), default=_scalar)
+        # no time inside: equal tables are equal bytes
+        return gzip.compress(text.encode(), compresslevel=1, mtime=0)
+
+    @classmethod
+    def decode(cls, data: bytes | memoryview) -> Table:
+        """Read :meth:`encode` back. Raises OSError, ValueError or KeyError on anything else."""
+        document = json.loads(gzip.decompress(data))
+        sources = document["sources"]
+        found = [_leaf_in(one, sources) for one in document["leaves"]]
+        return cls(
+            leaves=tuple(leaf for leaf, _ in found),
+            places=tuple(places for _, places in found),
+            records={name: Piece(*_block_in(one, sources)) for name, one in document["records"].items()},
+            pickles={name: Piece(*_block_in(one, sources)) for name, one in document["pickles"].items()},
+            names=document["names"],
+            report=document["report"],
+            plain=tuple(_plain_in(one) for one in document["plain"]),
+        )
+
+
+def _leaf_out(stored: StoredLeaf, places: tuple[Place, ...], sources: dict[str, int]) -> dict[str, Any]:
+    leaf = stored.leaf
+    out: dict[str, Any] = {
+        "number": stored.number,
+        "path": stored.path,
+        "role": stored.role.value,
+        "dtype": stored.dtype,
+        "kind": leaf.kind,
+        "bytes": leaf.dtype,
+        "shape": leaf.shape,
+        "blocks": [_block_out(digest, at, sources) for digest, at in zip(leaf.blocks, places, strict=True)],
+    }
+    if leaf.order != "C":
+        out["order"] = leaf.order
+    if leaf.meta:
+        out["meta"] = leaf.meta
+    if leaf.view is not None:
+        out["view"] = [leaf.view.base, leaf.view.offset, leaf.view.strides]
+    if stored.aliases:
+        out["aliases"] = stored.aliases
+    return out
+
+
+def _leaf_in(one: dict[str, Any], sources: list[str]) -> tuple[StoredLeaf, tuple[Place, ...]]:
+    blocks = [_block_in(block, sources) for block in one["blocks"]]
+    view = one.get("view")
+    leaf = Leaf(
+        kind=one["kind"],
+        dtype=one["bytes"],
+        shape=tuple(one["shape"]),
+        order=one.get("order", "C"),
+        blocks=tuple(digest for digest, _ in blocks),
+        meta=tuple((name, _frozen(value)) for name, value in one.get("meta", ())),
+        view=View(view[0], view[1], tuple(view[2])) if view else None,
+    )
+    aliases = tuple(one.get("aliases", ()))
+    stored = StoredLeaf(one["number"], one["path"], Role(one["role"]), one["dtype"], leaf, aliases)
+    return stored, tuple(place for _, place in blocks)
+
+
+def _block_out(digest: bytes, place: Place, sources: dict[str, int]) -> list[Any]:
+    return [digest.hex(), sources.setdefault(place[0], len(sources)), place[1], place[2]]
+
+
+def _block_in(block: list[Any], sources: list[str]) -> tuple[bytes, Any]:
+    digest, source, start, extent = block
+    where = sources[source]
+    kind = InRow if "/variables/" in where else InPack
+    return bytes.fromhex(digest), kind(where, start, extent)
+
+
+def _plain_out(one: Variable) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "role": one.role.value,
+        "shape": one.shape,
+        "dtype": one.dtype if isinstance(one.dtype, str) else one.dtype.str,
+        "dtype_known": not isinstance(one.dtype, str),
+        "nbytes": one.nbytes,
+        "digest": one.digest.hex(),
+        "aliases": one.aliases,
+    }
+
+
+def _plain_in(one: dict[str, Any]) -> Variable:
+    return Variable(
+        path=one["path"],
+        role=Role(one["role"]),
+        shape=tuple(one["shape"]),
+        dtype=np.dtype(one["dtype"]) if one["dtype_known"] else one["dtype"],
+        nbytes=one["nbytes"],
+        digest=bytes.fromhex(one["digest"]),
+        aliases=tuple(one["aliases"]),
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """JSON has no tuples; leaves are compared and hashed, so they hold no lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _scalar(value: Any) -> Any:
+    """NumPy numbers among the descriptions become plain ones."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is not plain data: descriptions hold text, numbers and booleans only")

@@ -1,0 +1,161 @@
+"""Writing snapshots: everything they hold first, the key that makes them exist last."""
+
+from __future__ import annotations
+
+import os
+from threading import RLock
+
+from snapshot.errors import Damaged, RepositoryError
+from snapshot.model import Snapshot
+from snapshot.repository import layout
+from snapshot.repository.catalogue import Catalogue
+from snapshot.repository.commit import Commit, Rows
+from snapshot.repository.entry import Entry
+from snapshot.repository.header import Header
+from snapshot.repository.known import Known
+from snapshot.repository.reader import read_table
+from snapshot.repository.root import is_repository
+from snapshot.repository.runs import check_run_name, new_run_name
+from snapshot.repository.storage import Storage
+from snapshot.timeline import SnapshotKey, parent_key
+
+#: How many of the newest snapshots a new run looks at for contents it need not write again.
+_LOOKED_AT = 3
+
+
+class Writer:
+    """The only writer of one run.
+
+    A commit that fails leaves every earlier snapshot as it was, and the next one works:
+    row and pack numbers are never used twice, and what was written is only remembered
+    once its commit key is on disk. A process forked from this one starts a run of its
+    own.
+    """
+
+    def __init__(self, storage: Storage, run: str | None = None, notebook: str = "") -> None:
+        self.notebook = notebook
+        self._storage = storage
+        self._known = Known()
+        self._learned: set[SnapshotKey] = set()
+        self._begin(check_run_name(run) if run is not None else new_run_name())
+
+    def _begin(self, run: str) -> None:
+        self._run = run
+        self._process = os.getpid()
+        # a lock copied by a fork may be held by a thread that does not exist here
+        self._lock = RLock()
+        self._rows = Rows(self._existing_rows)
+        self._committed: dict[int, Header] = {}
+        self._pack: int | None = None
+        self._uncertain: set[int] = set()
+        self._resumed = False
+
+    @property
+    def run(self) -> str:
+        """The run of this process; a fork has another than its parent."""
+        if os.getpid() != self._process:
+            self._begin(new_run_name())
+        return self._run
+
+    def commit(self, entry: Entry) -> None:
+        """Write one snapshot; returns when it is on disk.
+
+        Contents that this repository holds already are referred to. Committing the same
+        snapshot again does nothing. Raises NotWritable, or RepositoryError when the disk
+        fails; whatever ``entry.block`` raises passes through.
+        """
+        run = self.run
+        with self._lock:
+            if self._pack is None:
+                self._open_run()
+            if self._is_committed(entry.snapshot):
+                return
+            self._learn_parent(entry.snapshot)
+            pack, self._pack = self._pack or 1, (self._pack or 1) + 1
+            plan = Commit(entry, self._known, run, self._rows, pack)
+            self._write(entry, plan)
+            self._known.accept(plan.known)
+
+    def _write(self, entry: Entry, plan: Commit) -> None:
+        number = entry.snapshot.id
+        table = plan.table.encode()
+        header = self._header(entry, table)
+        groups = () if self._committed else layout.groups_of(self._run)
+        plan.writes.update({f"{folder}/zarr.json": layout.group for folder in groups})
+        plan.writes[layout.table_key(self._run, number)] = lambda: table
+        self._uncertain.add(number)
+        self._storage.put(plan.writes.items())
+        self._storage.put([(layout.commit_key(self._run, number), header.encode)])
+        self._uncertain.discard(number)
+        self._committed[number] = header
+
+    def _open_run(self) -> None:
+        """Before the first commit: make the repository, see what it holds already."""
+        if not is_repository(self._storage):
+            self._storage.prepare()
+            self._storage.put([(layout.ROOT_KEY, layout.root)])
+        there = self._storage.children(f"runs/{self._run}/packs")
+        self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
+        if not self._learned:
+            headers, _ = Catalogue(self._storage).read()
+            for header in sorted(headers, key=lambda one: (one.time, one.run, one.id))[-_LOOKED_AT:]:
+                self._learn(header)
+        self._pack = 1 + max((int(name) for name in there if name.isdecimal()), default=0)
+
+    def _existing_rows(self, array: str) -> int:
+        """Rows that an earlier writer of this run gave out, committed or not."""
+        if not self._resumed:
+            return 0
+        rows = [layout.row_of_chunk(name) for name in self._storage.children(array)]
+        return 1 + max((row for row in rows if row is not None), default=-1)
+
+    def _learn_parent(self, snapshot: Snapshot) -> None:
+        """A snapshot stored after one of another run shares its contents, however old it is."""
+        key = parent_key(snapshot)
+        if key is not None and key[0] != self._run and key not in self._learned:
+            found = self._storage.get(layout.commit_key(*key))
+            if found is not None:
+                self._learn(Header.decode(found))
+
+    def _learn(self, header: Header) -> None:
+        self._learned.add(header.key)
+        try:
+            self._known.learn(read_table(self._storage, header))
+        except Damaged:
+            return  # its contents are written again, which is the best that can be done for them
+
+    def _is_committed(self, snapshot: Snapshot) -> bool:
+        """Whether this very snapshot is there; RepositoryError when another has its number."""
+        before = self._committed.get(snapshot.id)
+        if before is None and (self._resumed or snapshot.id in self._uncertain):
+            found = self._storage.get(layout.commit_key(self._run, snapshot.id))
+            before = Header.decode(found) if found is not None else None
+        if before is None:
+            return False
+        if before.time != snapshot.time:
+            raise RepositoryError(
+                f"{self._storage}: run {self._run} already holds another snapshot #{snapshot.id}, "
+                f"of {before.time:%Y-%m-%d %H:%M:%S}; each snapshot of a run needs its own number."
+            )
+        return True
+
+    def _header(self, entry: Entry, table: bytes) -> Header:
+        one = entry.snapshot
+        return Header(
+            run=self._run,
+            id=one.id,
+            label=one.label,
+            step=one.step,
+            time=one.time,
+            parent=self._parent(one),
+            note=one.note,
+            notebook=one.notebook or self.notebook,
+            table=layout.digest_of(table),
+            nbytes=sum(stored.leaf.nbytes for stored in entry.leaves if stored.leaf.view is None),
+        )
+
+    def _parent(self, snapshot: Snapshot) -> int | str | None:
+        """After a fork the numbers of the other process are still its own."""
+        parent = snapshot.parent
+        foreign = isinstance(parent, int) and snapshot.run != self._run and parent not in self._committed
+        return f"{snapshot.run}.{parent}" if foreign else parent

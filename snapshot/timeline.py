@@ -1,0 +1,185 @@
+"""Finding one snapshot among many. Pure: snapshots in, a snapshot out.
+
+A *reference* is what a user types: a label, ``#12`` (id in this run), ``#run.12``,
+``@1000`` (a step), ``latest``, or one of these followed by ``~n`` (n earlier on its
+branch). A *branch* is a snapshot and everything it descends from.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from snapshot.errors import InvalidName, ReferenceNotFound
+from snapshot.model import Snapshot
+
+#: (run, id): what identifies a snapshot among all runs.
+SnapshotKey = tuple[str, int]
+
+_SHOWN = 12
+
+
+def key_of(snapshot: Snapshot) -> SnapshotKey:
+    """What identifies ``snapshot`` among all runs."""
+    return snapshot.run, snapshot.id
+
+
+def parent_key(snapshot: Snapshot) -> SnapshotKey | None:
+    """The key of the snapshot this one was stored after; None for a first one."""
+    if snapshot.parent is None or isinstance(snapshot.parent, int):
+        return None if snapshot.parent is None else (snapshot.run, snapshot.parent)
+    run, _, number = snapshot.parent.rpartition(".")
+    return run or snapshot.run, int(number)
+
+
+def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Oldest first; of equal times by run and id."""
+    return sorted(snapshots, key=lambda one: (one.time, one.run, one.id))
+
+
+def branch(snapshots: Iterable[Snapshot], head: Snapshot) -> list[Snapshot]:
+    """``head`` and its ancestors among ``snapshots``, oldest first."""
+    known = {key_of(one): one for one in snapshots}
+    line = [head]
+    seen = {key_of(head)}
+    while (key := parent_key(line[-1])) in known and key not in seen:
+        seen.add(key)
+        line.append(known[key])
+    return line[::-1]
+
+
+def without(snapshots: Iterable[Snapshot], dropped: Iterable[Snapshot]) -> list[Snapshot]:
+    """``snapshots`` less the dropped ones, whose children now descend from their parents."""
+    gone = {key_of(one): one for one in dropped}
+    return [_relinked(one, gone) for one in snapshots if key_of(one) not in gone]
+
+
+def _relinked(snapshot: Snapshot, gone: Mapping[SnapshotKey, Snapshot]) -> Snapshot:
+    key = parent_key(snapshot)
+    seen: set[SnapshotKey] = set()
+    while key is not None and key in gone and key not in seen:
+        seen.add(key)
+        key = parent_key(gone[key])
+    if not seen:
+        return snapshot
+    if key is None or key in seen:
+        return replace(snapshot, parent=None)
+    return replace(snapshot, parent=key[1] if key[0] == snapshot.run else f"{key[0]}.{key[1]}")
+
+
+def check_label(label: str) -> str:
+    """``label`` itself when it can be one; InvalidName says why not."""
+    if not label:
+        raise InvalidName("A label cannot be empty: give the snapshot a name such as before.")
+    if label == "latest":
+        raise InvalidName("A label cannot be 'latest': that always means the newest snapshot.")
+    if label[0] in "#@":
+        raise InvalidName(
+            f"The label {label!r} starts with {label[0]!r}, the sign of an id (#12) or step (@9)."
+        )
+    if "~" in label:
+        raise InvalidName(f"The label {label!r} contains '~', which counts back from a snapshot (before~2).")
+    if any(one.isspace() or unicodedata.category(one) in ("Cc", "Cs") for one in label):
+        raise InvalidName(f"The label {label!r} contains a space or an unprintable character.")
+    return label
+
+
+def resolve(
+    reference: str | Snapshot,
+    snapshots: Sequence[Snapshot],
+    *,
+    run: str | None,
+    head: Snapshot | None = None,
+) -> Snapshot:
+    """The snapshot that ``reference`` means.
+
+    ``run`` is the run that a bare ``#12`` belongs to; ``head`` is the snapshot that the
+    present descends from, by default the newest of ``run``, else the newest of all.
+    Of equal labels the newest counts. Raises ReferenceNotFound with what is known.
+    """
+    if isinstance(reference, Snapshot):
+        return reference
+    if not isinstance(reference, str):
+        raise ReferenceNotFound(
+            f"{reference!r} is no reference: write a label, '#{reference}' (an id) or '@{reference}' (a step)."
+        )
+    ordered = in_order(snapshots)
+    name, tilde, count = reference.rpartition("~")
+    if not tilde:
+        return _named(reference, ordered, run, head)
+    if not (count.isascii() and count.isdecimal()):
+        raise ReferenceNotFound(f"{reference!r} needs a number behind '~', as in {name or 'latest'}~1.")
+    line = branch(ordered, _named(name, ordered, run, head))
+    if int(count) >= len(line):
+        raise ReferenceNotFound(
+            f"{reference!r} goes {count} back, but only {len(line) - 1} came before {name!r} on its branch."
+        )
+    return line[-1 - int(count)]
+
+
+def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None) -> Snapshot:
+    found: Snapshot | None
+    if name == "latest":
+        found = head or _default_head(ordered, run)
+    elif name.startswith("#"):
+        found = _by_id(name[1:], ordered, run)
+    elif name.startswith("@"):
+        found = _by_step(name[1:], ordered, head or _default_head(ordered, run))
+    else:
+        found = next((one for one in reversed(ordered) if one.label == name), None)
+    if found is None:
+        raise ReferenceNotFound(_not_found(name, ordered, run))
+    return found
+
+
+def _default_head(ordered: list[Snapshot], run: str | None) -> Snapshot | None:
+    own = [one for one in ordered if one.run == run] or ordered
+    return own[-1] if own else None
+
+
+def _by_id(text: str, ordered: list[Snapshot], run: str | None) -> Snapshot | None:
+    named, _, number = text.rpartition(".")
+    if not (number.isascii() and number.isdecimal()):
+        return None
+    wanted = named or run
+    fitting = [one for one in ordered if one.id == int(number) and wanted in (None, one.run)]
+    return fitting[-1] if fitting else None
+
+
+def _by_step(text: str, ordered: list[Snapshot], head: Snapshot | None) -> Snapshot | None:
+    try:
+        step = int(text)
+    except ValueError:
+        return None
+    line = branch(ordered, head) if head is not None else []
+    return next((one for one in reversed(line) if one.step == step), None)
+
+
+def _not_found(name: str, ordered: list[Snapshot], run: str | None) -> str:
+    if not ordered:
+        return f"There is no snapshot {name!r}: nothing has been stored yet."
+    labels = list(dict.fromkeys(one.label for one in reversed(ordered) if one.label))
+    near = get_close_matches(name, labels, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    if name.startswith("@"):
+        return f"No snapshot on this branch has step {name[1:]!r}; steps stored: {_listed(_steps(ordered))}."
+    if name.startswith("#"):
+        return f"There is no snapshot {name!r}; ids stored: {_listed(_ids(ordered, run))}."
+    if not labels:
+        return f"There is no snapshot {name!r}; none has a label, ids: {_listed(_ids(ordered, run))}."
+    return f"There is no snapshot {name!r}; known labels: {_listed(labels)}.{guess}"
+
+
+def _ids(ordered: list[Snapshot], run: str | None) -> list[str]:
+    return [f"#{one.id}" if one.run == run else f"#{one.run}.{one.id}" for one in reversed(ordered)]
+
+
+def _steps(ordered: list[Snapshot]) -> list[str]:
+    return list(dict.fromkeys(f"@{one.step}" for one in reversed(ordered)))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
