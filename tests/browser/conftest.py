@@ -33,17 +33,17 @@ LAB = [
     "--LabApp.extension_manager=readonly",
 ]
 # Run All before all of this opens a dialog that nobody answers; the toolbar says "idle" even without a kernel
-OPENED = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext"
-STARTED = """async () => {
+CONTEXT = "window.jupyterapp?.shell?.currentWidget?.sessionContext"
+OPENED = f"() => {CONTEXT}"
+STARTED = f"""async () => {{
     await window.jupyterapp.restored;
-    const context = window.jupyterapp.shell.currentWidget.sessionContext;
-    await context.ready;
-    await context.session.kernel.info;
-}"""
-IDLE = """() => {
-    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+    await {CONTEXT}.ready;
+    await {CONTEXT}.session.kernel.info;
+}}"""
+IDLE = f"""() => {{
+    const kernel = {CONTEXT}.session?.kernel;
     return kernel?.status === 'idle' && kernel.connectionStatus === 'connected';
-}"""
+}}"""
 
 
 def chromium() -> str:
@@ -76,8 +76,19 @@ class Notebook:
     def open(self, lab: Lab) -> None:
         self.page.goto(f"{lab.address}doc/tree/{self.name}?reset&token={lab.token}")
         self.page.wait_for_function(OPENED)
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
         self.page.evaluate(STARTED)
         self.page.wait_for_function(IDLE)
+
+    def restart(self) -> None:
+        """A new kernel; the outputs stay."""
+        self.page.evaluate(f"() => {CONTEXT}.restartKernel()")
+        self.wait_for_kernel()
+
+    def save(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
     def run_all(self) -> None:
         """Run every cell; returns when the last one has finished."""
@@ -150,9 +161,10 @@ def end(server: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     program = chromium()
-    playwright = pytest.importorskip("playwright.sync_api")
+    from playwright.sync_api import sync_playwright
+
     flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-component-update"]
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=program, args=flags)
         yield launched
         launched.close()
