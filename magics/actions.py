@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from snapshot.budget import human_bytes
 from snapshot.magics.door import Door
-from snapshot.magics.listing import Table, clock, counted, enumerated, size
+from snapshot.magics.listing import Table, clock, counted, enumerated
 
 if TYPE_CHECKING:
     from snapshot.model import Snapshot, Variable
@@ -101,7 +102,7 @@ def _row(snap: Snapshot, own: set[str], head: Snapshot | None) -> tuple[str, ...
         f"{snap.step:,}",
         clock(snap.time),
         f"{len(snap.variables):,}",
-        size(snap.nbytes),
+        human_bytes(snap.nbytes),
         parent,
         snap.note,
     )
@@ -114,7 +115,7 @@ def show(call: Call) -> Table:
         title = f"{_title(snap)}: {counted(len(snap.report), 'object')} not stored by value"
         return Table(title, ("path", "reason"), list(snap.report.items()))
     rows = [
-        (v.path, str(v.role), _shape(v), str(v.dtype), size(v.nbytes), ", ".join(v.aliases))
+        (v.path, str(v.role), _shape(v), str(v.dtype), human_bytes(v.nbytes), ", ".join(v.aliases))
         for v in snap.variables.values()
     ]
     notes = []
@@ -123,7 +124,7 @@ def show(call: Call) -> Table:
     if snap.report:
         hint = f"%snapshot show {snap.reference} --report"
         notes.append(f"Not stored by value: {enumerated(list(snap.report))}. {hint} says why.")
-    title = f"{_title(snap)}: {counted(len(rows), 'variable')}, {size(snap.nbytes)}"
+    title = f"{_title(snap)}: {counted(len(rows), 'variable')}, {human_bytes(snap.nbytes)}"
     columns = ("path", "role", "shape", "dtype", "size", "also known as")
     return Table(title, columns, rows, frozenset({"size"}), tuple(notes))
 

@@ -108,17 +108,6 @@ def one_line(text: str) -> str:
     return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
 
 
-def size(nbytes: float) -> str:
-    """Bytes as people read them: ``0 B``, ``1.5 kB``, ``4.0 MB`` (powers of 1000)."""
-    if nbytes < 1000:
-        return f"{int(nbytes)} B"
-    for unit in ("kB", "MB", "GB"):
-        nbytes /= 1000
-        if nbytes < 999.95:
-            return f"{nbytes:.1f} {unit}"
-    return f"{nbytes / 1000:,.1f} TB"
-
-
 def clock(moment: datetime, now: datetime | None = None) -> str:
     """An aware time in the reader's zone: the time of day, with the date unless it is today's."""
     local = moment.astimezone()

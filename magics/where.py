@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from snapshot.magics.listing import Facts, Table, clock, counted, enumerated, size
+from snapshot.budget import human_bytes
+from snapshot.magics.listing import Facts, Table, clock, counted, enumerated
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call
@@ -27,7 +28,7 @@ def _facts(workspace: Workspace) -> Iterator[tuple[str, str]]:
     yield "snapshots", _timeline(workspace)
     if labels:
         yield "labels", enumerated(labels, 12)
-    yield "memory", size(workspace.nbytes_in_memory)
+    yield "memory", human_bytes(workspace.nbytes_in_memory)
     yield "on disk", _home(workspace)
     if workspace.excluded:
         yield "excluded", ", ".join(workspace.excluded)
