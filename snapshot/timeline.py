@@ -103,7 +103,7 @@ def resolve(
         return reference
     if not isinstance(reference, str):
         raise ReferenceNotFound(
-            f"{reference!r} is no reference: write a label, '#{reference}' (an id) or '@{reference}' (a step)."
+            f"{reference!r} is no reference: write a label, '#{reference}' (id) or '@{reference}' (step)."
         )
     ordered = in_order(snapshots)
     name, tilde, count = reference.rpartition("~")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import prod
+from typing import Any
 
 from snapshot.cutting import Cut
 from snapshot.model import parse_dtype
@@ -136,6 +137,7 @@ def _padded(block: memoryview, size: int) -> Bytes:
     return block if len(block) == size else bytes(block) + bytes(size - len(block))
 
 
-def _flat(block: memoryview) -> memoryview:
-    """``block`` as plain bytes, so that its length is its size."""
+def _flat(buffer: Any) -> memoryview:
+    """A buffer as plain bytes, so that its length is its size."""
+    block = memoryview(buffer)
     return block if block.format == "B" and block.ndim == 1 else block.cast("B")

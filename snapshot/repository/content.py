@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snapshot.errors import PathNotFound
-from snapshot.model import Leaf, Variable
+from snapshot.model import Leaf, Variable, parse_dtype
 from snapshot.repository import layout
 from snapshot.repository.entry import StoredEntry, StoredLeaf
 from snapshot.repository.reader import Committed
@@ -47,7 +47,7 @@ class StoredContent:
         """
         number = self.numbers.get(path)
         if number is not None:
-            return as_known(self.entry.contents(number), self.entry.stored(number).dtype)
+            return as_known(self.entry.contents(number), known_dtype(self.entry.stored(number)))
         if self._decode is None:
             raise PathNotFound(self._missing(path))
         return self._decode(self.entry, path)
@@ -64,7 +64,7 @@ class StoredContent:
             path=stored.path,
             role=stored.role,
             shape=stored.leaf.shape,
-            dtype=known_dtype(stored.dtype),
+            dtype=known_dtype(stored),
             nbytes=stored.leaf.nbytes,
             digest=self._digest(stored.leaf),
             aliases=stored.aliases,
@@ -82,33 +82,36 @@ class StoredContent:
 
 
 def content_digest(leaf: Leaf, base: Leaf | None = None) -> bytes:
-    """A hash that is equal for equal contents; ``base`` owns the memory of a view."""
-    about = f"{leaf.dtype} {leaf.shape} {leaf.order}"
+    """A hash that is equal for equal contents; ``base`` owns the memory of a view.
+
+    The same rule holds for snapshots in memory, so that the two can be compared.
+    """
+    about = repr((leaf.dtype, leaf.shape, leaf.order))
     if leaf.view is not None and base is not None:
-        return layout.digest_of(f"{about} {leaf.view}".encode() + b"".join(base.blocks))
-    return layout.digest_of(about.encode() + b"".join(leaf.blocks))
+        about += repr((leaf.view.offset, leaf.view.strides))
+    return layout.digest_of(about.encode() + b"".join((base or leaf).blocks))
 
 
-def known_dtype(name: str) -> np.dtype[Any] | str:
-    """NumPy's dtype of that name, or the name where NumPy itself has none (``bfloat16``)."""
-    from snapshot.model import parse_dtype
-
+def known_dtype(stored: StoredLeaf) -> np.dtype[Any] | str:
+    """The dtype a user knows: NumPy's, or text where NumPy itself has none (``bfloat16``)."""
+    in_bytes = parse_dtype(stored.leaf.dtype)
     try:
-        dtype = parse_dtype(name)
+        dtype = parse_dtype(stored.dtype)
     except (TypeError, ValueError, SyntaxError):
-        return name
-    # 2 marks a dtype that another library registered: there only while it is imported
-    return name if dtype.isbuiltin == 2 else dtype
+        return stored.dtype
+    if dtype.isbuiltin == 2:
+        return stored.dtype  # there only while the library that registered it is imported
+    # "float32" does not say that the bytes are big-endian
+    return in_bytes if dtype.kind == in_bytes.kind else dtype
 
 
-def as_known(contents: Array, name: str) -> Array:
+def as_known(contents: Array, dtype: np.dtype[Any] | str) -> Array:
     """``contents`` as the dtype a user knows where it can be had, else as its bytes' dtype."""
-    dtype = known_dtype(name)
     if isinstance(dtype, str):
         try:
             import ml_dtypes
         except ImportError:
             return contents
-        dtype = np.dtype(getattr(ml_dtypes, name, contents.dtype))
+        dtype = np.dtype(getattr(ml_dtypes, dtype, contents.dtype))
     fits = dtype.itemsize == contents.dtype.itemsize and not dtype.hasobject
     return contents.view(dtype) if fits and dtype != contents.dtype else contents

@@ -27,6 +27,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,13 @@ def pack_folder(run: str, number: int) -> str:
 
 
 def cut_of(leaf: Leaf) -> Cut:
-    return cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
+    return _cut(leaf.stored_shape, leaf.dtype)
+
+
+@lru_cache(maxsize=4096)
+def _cut(shape: tuple[int, ...], dtype: str) -> Cut:
+    # asked for several times for every block, and most leaves of a model look alike
+    return cut(shape, parse_dtype(dtype).itemsize)
 
 
 def chunk_key(array: str, leaf: Leaf, where: Cut, row: int, index: int) -> str:

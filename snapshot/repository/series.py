@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snapshot.errors import PathNotFound
-from snapshot.model import Snapshot, parse_dtype
-from snapshot.repository.content import StoredContent, as_known
+from snapshot.model import Snapshot, format_dtype, parse_dtype
+from snapshot.repository.content import StoredContent, as_known, known_dtype
 from snapshot.repository.entry import StoredLeaf
 from snapshot.repository.region import Region, read_region
 
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
     import xarray
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Found = tuple[Snapshot, StoredContent, StoredLeaf]
+#: A snapshot, its content, and the leaf there; None for a number that is kept in the records.
+Found = tuple[Snapshot, StoredContent, StoredLeaf | None]
 
 
 class Series:
     """The values of one variable, oldest first, read only where they are indexed.
 
-    ``series[:, 3, 5]`` reads the blocks that hold that element, each distinct content of
-    neighbouring snapshots once; ``series[-1]`` reads the newest value. Only snapshots in
-    which the variable has the shape and dtype of its newest value take part.
+    ``series[:, 3, 5]`` reads the blocks that hold that element, and a block that did not
+    change from one snapshot to the next only once; ``series[-1]`` reads the newest value.
+    Only snapshots in which the variable has the shape and dtype of its newest value take
+    part.
     """
 
     def __init__(self, path: str, found: list[Found]) -> None:
-        newest = found[-1][2]
+        shape, self._known, bytes_dtype = _form(path, found[-1])
         self.path = path
-        self.shape = (len(found), *newest.leaf.shape)
+        self.shape = (len(found), *shape)
         self.snapshots = [snapshot for snapshot, _, _ in found]
         self.steps = [snapshot.step for snapshot in self.snapshots]
-        self._known = newest.dtype
-        self._bytes = parse_dtype(newest.leaf.dtype)
+        self._bytes = parse_dtype(bytes_dtype)
         self._found = found
 
     @classmethod
     def of(cls, path: str, contents: list[tuple[Snapshot, StoredContent]]) -> Series:
-        """The series of ``path``; PathNotFound when no snapshot holds an array there."""
-        found = [
-            (snapshot, content, content.entry.stored(content.numbers[path]))
-            for snapshot, content in contents
-            if path in content.numbers
-        ]
+        """The series of ``path``; PathNotFound when no snapshot holds an array or number there."""
+        found: list[Found] = []
+        for snapshot, content in contents:
+            number = content.numbers.get(path)
+            if number is not None:
+                found.append((snapshot, content, content.entry.stored(number)))
+            elif any(one.path == path for one in content.entry.plain):
+                found.append((snapshot, content, None))
         if not found:
-            names = {name for _, content in contents for name in content.numbers}
-            near = get_close_matches(path, names, n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            raise PathNotFound(f"None of {len(contents)} snapshots holds an array at {path!r}.{guess}")
-        form = _form(found[-1][2])
-        return cls(path, [one for one in found if _form(one[2]) == form])
+            raise PathNotFound(_missing(path, contents))
+        form = _form(path, found[-1])
+        return cls(path, [one for one in found if _form(path, one) == form])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -116,7 +116,9 @@ class Series:
         before: Region | None = None
         for position, row in enumerate(rows):
             _, content, stored = self._found[row]
-            if stored.leaf.view is not None:
+            if stored is None:
+                out[position] = content.read(self.path)
+            elif stored.leaf.view is not None:
                 out[position] = content.entry.contents(stored.number)[tuple(map(_as_slice, picks))]
                 before = None
             else:
@@ -125,8 +127,20 @@ class Series:
         return as_known(out, self._known)
 
 
-def _form(stored: StoredLeaf) -> tuple[Any, ...]:
-    return stored.leaf.shape, stored.dtype, stored.leaf.dtype
+def _form(path: str, found: Found) -> tuple[tuple[int, ...], np.dtype[Any] | str, str]:
+    """Shape, the dtype a user knows, that of the bytes."""
+    _, content, stored = found
+    if stored is not None:
+        return stored.leaf.shape, known_dtype(stored), stored.leaf.dtype
+    dtype = content.variables[path].dtype
+    return content.variables[path].shape, dtype, dtype if isinstance(dtype, str) else format_dtype(dtype)
+
+
+def _missing(path: str, contents: list[tuple[Snapshot, StoredContent]]) -> str:
+    known = {name for _, content in contents for name in content.variables}
+    near = get_close_matches(path, known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"None of {len(contents)} snapshots holds an array or number at {path!r}.{guess}"
 
 
 def _pick(key: int | slice, size: int, axis: int) -> range:
