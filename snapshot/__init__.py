@@ -39,7 +39,6 @@ _HOMES = {
     "rollback": "snapshot.current",
     "store": "snapshot.current",
     "undo": "snapshot.current",
-    "workspace": "snapshot.current",
 }
 
 __all__ = [*sorted(_HOMES), "load_ipython_extension", "unload_ipython_extension"]
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from snapshot.current import rollback as rollback
     from snapshot.current import store as store
     from snapshot.current import undo as undo
-    from snapshot.current import workspace as workspace
     from snapshot.errors import SnapshotError as SnapshotError
     from snapshot.errors import SnapshotWarning as SnapshotWarning
     from snapshot.model import Role as Role

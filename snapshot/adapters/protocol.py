@@ -36,13 +36,25 @@ class Form:
     shape: tuple[int, ...]
     dtype: str
     meta: tuple[tuple[str, Any], ...] = ()
+    role: Role = Role.VALUE
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How paths pass through one attribute of an object.
+
+    ``transparent`` attributes are left out, as in ``model.weight`` for what lies in
+    ``model._parameters['weight']``; ``role`` is the role of what lies behind.
+    """
+
+    transparent: bool
+    role: Role | None
 
 
 class LeafAdapter(Protocol):
     """One kind of array-like object."""
 
     kind: str  #: recorded on disk: "numpy.ndarray"
-    role: Role
 
     def form(self, obj: Any) -> Form:
         """Describe ``obj`` without reading its contents."""
@@ -128,6 +140,7 @@ class Kind(Protocol):
     name: str  #: recorded on disk: "list", "instance"
     fixed: bool  #: the object cannot be changed (a tuple): rebuilt when a child must be
     hashes: bool  #: holds hashed children (a dict): written after everything else
+    lead: int  #: how many elements at the start of a state are structure, not children
 
     def take(self, obj: Any) -> tuple[Any, ...]:
         """The shallow state now. Calls no user code."""

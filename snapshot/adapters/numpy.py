@@ -1,0 +1,157 @@
+"""NumPy arrays: contents copied in place, so that views and other holders follow.
+
+Arrays of Python objects are containers, element by element. Memory-mapped arrays
+are by reference: assigning to one would write the user's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from mmap import mmap
+from typing import Any
+
+import numpy as np
+
+from snapshot.adapters.containers import State
+from snapshot.adapters.objects import attribute_dict
+from snapshot.adapters.protocol import Array, Form
+from snapshot.adapters.reference import Reference
+from snapshot.model import format_dtype
+
+
+class ArrayAdapter:
+    """``numpy.ndarray`` and its subclasses with ordinary dtypes."""
+
+    kind = "numpy.ndarray"
+
+    def form(self, obj: Any) -> Form:
+        cls = type(obj)
+        meta = () if cls is np.ndarray else (("class", f"{cls.__module__}:{cls.__qualname__}"),)
+        return Form(obj.shape, format_dtype(obj.dtype), meta)
+
+    def view(self, obj: Any) -> Array:
+        return np.ndarray.view(obj, np.ndarray)
+
+    def misfit(self, obj: Any, form: Form) -> str | None:
+        if obj.shape != form.shape:
+            return f"has shape {obj.shape}, stored was {form.shape}"
+        if format_dtype(obj.dtype) != form.dtype:
+            return f"has dtype {obj.dtype}, stored was {form.dtype}"
+        if not obj.flags.writeable and not _can_unlock(obj):
+            return "is read-only and does not own its memory"
+        return None
+
+    def assign(self, obj: Any, contents: Array) -> None:
+        with _Unlocked(obj) as target:
+            for axis, stride in enumerate(target.strides):
+                if stride == 0 and target.shape[axis] > 1:
+                    # all positions along this axis are one place in memory
+                    first = (slice(None),) * axis + (slice(0, 1),)
+                    target, contents = target[first], contents[first]
+            np.copyto(target, contents, casting="no")
+
+    def assign_span(self, obj: Any, start: int, contents: Array) -> bool:
+        if not (obj.flags.c_contiguous or obj.flags.f_contiguous):
+            return False
+        with _Unlocked(obj) as target:
+            flat = target.reshape(-1) if target.flags.c_contiguous else target.T.reshape(-1)
+            np.copyto(flat[start : start + contents.size], contents, casting="no")
+        return True
+
+    def build(self, form: Form, contents: Array) -> Any:
+        name = dict(form.meta).get("class")
+        cls = _numpy_class(name) if name else None
+        return contents if cls is None else contents.view(cls)
+
+    def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
+        if type(obj) is np.ndarray:
+            return ()
+        return tuple((attribute_dict(obj) or {}).items())
+
+    def set_attribute(self, obj: Any, name: str, value: Any) -> None:
+        attributes = attribute_dict(obj)
+        if attributes is None:
+            raise AttributeError(name)
+        attributes[name] = value
+
+
+class _Unlocked:
+    """A writable base-class view of an array, locked again afterwards if it was."""
+
+    def __init__(self, obj: Any) -> None:
+        self.obj = obj
+        self.locked = not obj.flags.writeable
+
+    def __enter__(self) -> Array:
+        if self.locked:
+            self.obj.setflags(write=True)
+        return np.ndarray.view(self.obj, np.ndarray)
+
+    def __exit__(self, *_: object) -> None:
+        if self.locked:
+            self.obj.setflags(write=False)
+
+
+def _can_unlock(obj: Any) -> bool:
+    try:
+        obj.setflags(write=True)
+    except ValueError:
+        return False
+    obj.setflags(write=False)
+    return True
+
+
+def _numpy_class(name: str) -> type | None:
+    module, _, qualified = name.partition(":")
+    found: Any = {"numpy": np, "numpy.ma": np.ma}.get(module.removesuffix(".core"))
+    return getattr(found, qualified, None) if found else None
+
+
+class ObjectArrayKind:
+    """An array of Python objects. State: the shape, then the elements in C order."""
+
+    name = "object array"
+    fixed = False
+    hashes = False
+    lead = 0
+
+    def take(self, obj: Any) -> State:
+        return (obj.shape, *np.ndarray.view(obj, np.ndarray).ravel().tolist())
+
+    def put(self, obj: Any, state: State) -> None:
+        present = self.take(obj)
+        if present[0] != state[0]:
+            raise ValueError(f"its shape changed from {state[0]} to {present[0]}")
+        for index, (old, new) in enumerate(zip(present[1:], state[1:])):
+            if old is not new:
+                obj[np.unravel_index(index, obj.shape)] = new
+
+    def build(self, cls: type, state: State) -> Any:
+        made = np.empty(state[0], object)
+        for index, element in enumerate(state[1:]):
+            made[np.unravel_index(index, made.shape)] = element
+        return made
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        shape = state[0]
+        for index, element in enumerate(state[1:]):
+            place = ", ".join(str(int(part)) for part in np.unravel_index(index, shape))
+            yield f"[{place}]", element
+
+
+ARRAY = ArrayAdapter()
+OBJECT_ARRAY = ObjectArrayKind()
+_MAPPED = Reference("memory-mapped: restoring it would write your file")
+_POINTERS = Reference("its elements are pointers in a structured or string dtype")
+
+
+def handler_for(obj: Any) -> Any:
+    """The adapter, kind or reference for one ndarray."""
+    base = obj
+    while base is not None:
+        if isinstance(base, np.memmap | mmap):
+            return _MAPPED
+        base = getattr(base, "base", None) if isinstance(base, np.ndarray) else None
+    if obj.dtype == object:
+        return OBJECT_ARRAY
+    return _POINTERS if obj.dtype.hasobject or obj.dtype.kind == "T" else ARRAY

@@ -1,0 +1,205 @@
+"""Carrying a plan out: build, write, rebind; all of it, or none.
+
+Order: leaves first, then attributes and sequences, then the dicts and sets that hash
+them, then the names. Everything displaced is held until the end, so no ``__del__``
+runs in between. If an object refuses, what was written is taken back in reverse.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+from snapshot.adapters.protocol import Array
+from snapshot.blocks import Blocks, view_of
+from snapshot.capture import AnyHandle, Capture
+from snapshot.cutting import cut
+from snapshot.errors import RestoreFailed
+from snapshot.handles import Handle, PartHandle
+from snapshot.model import parse_dtype
+from snapshot.plan import MISSING, Plan
+from snapshot.walk import Record, take
+
+
+class Application:
+    """One plan being carried out."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: Capture,
+        present: Capture,
+        namespace: MutableMapping[str, Any],
+        blocks: Blocks,
+    ) -> None:
+        self._plan = plan
+        self._target = target
+        self._present = present
+        self._namespace = namespace
+        self._blocks = blocks
+        self._built: dict[AnyHandle, Any] = {}
+        self._rebuilt: dict[int, Any] = {}
+        self._undo: list[Callable[[], object]] = []
+        self._where = ""
+        self._fixed = {id(record.owner): record for record in plan.fixed}
+
+    def run(self) -> None:
+        """Carry out the plan; on any error take back what was written and raise :class:`RestoreFailed`."""
+        held = [handle.get() for handle in self._present.leaves if isinstance(handle, Handle)]
+        with interrupts_wait():
+            try:
+                self._build_leaves()
+                self._write_leaves()
+                self._write_groups()
+                self._write_records()
+                self._bind_names()
+            except BaseException as error:
+                self._take_back()
+                raise RestoreFailed(
+                    f"{self._where} could not be written ({type(error).__name__}: {error}); "
+                    "everything is as it was before the restore"
+                ) from error
+        del held
+
+    def _take_back(self) -> None:
+        for step in reversed(self._undo):
+            try:
+                step()
+            except Exception as error:  # the others must still be taken back
+                self._where += f" (and taking it back: {error})"
+
+    def _build_leaves(self) -> None:
+        views = []
+        for handle in self._plan.rebuild:
+            if self._target.leaves[handle].leaf.view is None:
+                self._built[handle] = self._build(handle, self._target.read(handle, self._blocks))
+            else:
+                views.append(handle)
+        for handle in views:
+            self._built[handle] = self._build(handle, self._view_contents(handle))
+
+    def _build(self, handle: AnyHandle, contents: Array) -> Any:
+        assert isinstance(handle, Handle)
+        return handle.adapter.build(self._target.leaves[handle].form, contents)
+
+    def _view_contents(self, handle: AnyHandle) -> Array:
+        """A view into its base where the base is there, so that they share memory again."""
+        leaf = self._target.leaves[handle].leaf
+        assert leaf.view is not None
+        base = self._target.by_number[leaf.view.base]
+        if isinstance(base, Handle):
+            memory = base.adapter.view(self.resolve(base))
+            wanted = self._target.leaves[base].leaf
+            dense = memory.flags.c_contiguous or memory.flags.f_contiguous
+            if dense and memory.shape == wanted.shape and memory.dtype == parse_dtype(wanted.dtype):
+                return view_of(memory, leaf)
+        return self._target.read(handle, self._blocks)
+
+    def _write_leaves(self) -> None:
+        for handle in self._plan.write:
+            assert isinstance(handle, Handle)
+            obj = handle.get()
+            self._where = f"an object of type {type(obj).__name__}"
+            self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present, None))  # type: ignore[misc]
+            self._write(handle, obj, self._target, self._present)
+
+    def _write(self, handle: Handle, obj: Any, source: Capture, now: Capture | None) -> None:
+        """Write the blocks of ``source`` that differ from ``now``."""
+        leaf = source.leaves[handle].leaf
+        before = now.leaves.get(handle) if now is not None else None
+        if before is not None and leaf.view is None and before.leaf.view is None:
+            old = before.leaf
+            if (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order) and len(
+                leaf.blocks
+            ) > 1:
+                plan = cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
+                changed = [n for n, pair in enumerate(zip(leaf.blocks, old.blocks)) if pair[0] != pair[1]]
+                if all(self._write_span(handle, obj, leaf, plan.span(index), index) for index in changed):
+                    return
+        handle.adapter.assign(obj, source.read(handle, self._blocks))
+
+    def _write_span(self, handle: Handle, obj: Any, leaf: Any, span: tuple[int, int], index: int) -> bool:
+        dtype = parse_dtype(leaf.dtype)
+        contents = self._blocks[leaf.blocks[index]].view(dtype)
+        return handle.adapter.assign_span(obj, span[0] // dtype.itemsize, contents)
+
+    def _write_groups(self) -> None:
+        for heir, adapter, parts in self._plan.group_writes.values():
+            self._where = f"{adapter.kind} variables {', '.join(sorted(parts)[:5])}"
+            now = {
+                handle.name: self._present.read(handle, self._blocks)
+                for handle in self._present.leaves
+                if isinstance(handle, PartHandle) and handle.owner is heir and handle.name in parts
+            }
+            self._undo.append(lambda a=adapter, h=heir, v=now: a.assign(h, v))  # type: ignore[misc]
+            adapter.assign(
+                heir, {name: self._target.read(handle, self._blocks) for name, handle in parts.items()}
+            )
+
+    def _write_records(self) -> None:
+        ordered = sorted(self._plan.records, key=lambda record: record.kind.hashes)
+        for record in ordered:
+            owner = self.resolve(record.owner) if isinstance(record.owner, Handle) else record.owner
+            self._where = f"an object of type {type(owner).__name__}"
+            before = take(record.kind, owner)
+            self._undo.append(lambda k=record.kind, o=owner, s=before: k.put(o, s))  # type: ignore[misc]
+            record.kind.put(owner, self._resolve_state(record))
+
+    def _bind_names(self) -> None:
+        for name, stored in self._plan.bind.items():
+            self._where = f"the name {name}"
+            self._rebind(name, self.resolve(stored))
+        for name in self._plan.unbind:
+            self._rebind(name, MISSING)
+
+    def _rebind(self, name: str, value: Any) -> None:
+        before = self._namespace.get(name, MISSING)
+        self._undo.append(lambda: _set_name(self._namespace, name, before))
+        _set_name(self._namespace, name, value)
+
+    def _resolve_state(self, record: Record) -> tuple[Any, ...]:
+        lead = record.kind.lead
+        return (*record.state[:lead], *map(self.resolve, record.state[lead:]))
+
+    def resolve(self, child: Any) -> Any:
+        """The live object that a stored child means now."""
+        if isinstance(child, Handle):
+            return self._built[child] if child in self._built else child.get()
+        if id(child) in self._rebuilt:
+            return self._rebuilt[id(child)]
+        record = self._fixed.get(id(child))
+        if record is None:
+            return child
+        made = record.kind.build(type(child), tuple(map(self.resolve, record.state)))
+        self._rebuilt[id(child)] = made
+        return made
+
+
+def _set_name(namespace: MutableMapping[str, Any], name: str, value: Any) -> None:
+    if value is MISSING:
+        namespace.pop(name, None)
+    else:
+        namespace[name] = value
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C waits until the block is done; a half-written state helps nobody."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[tuple[int, Any]] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: pending.append((number, frame)))
+    except ValueError:  # not the main interpreter
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pending and callable(before):
+            before(*pending[-1])

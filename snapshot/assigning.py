@@ -1,0 +1,124 @@
+"""Given values -> the capture that a restore then makes true: how ``assign`` is one more restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from snapshot.blocks import flat_bytes, hash_blocks
+from snapshot.capture import AnyHandle, Capture
+from snapshot.content import MemoryContent
+from snapshot.cutting import cut
+from snapshot.engine import Engine
+from snapshot.errors import DoesNotFit
+from snapshot.handles import Handle
+from snapshot.model import Leaf, parse_dtype
+from snapshot.plan import Choice
+from snapshot.selection import not_found
+from snapshot.walk import Record
+
+
+def assigned(values: Mapping[str, Any], present: Capture, engine: Engine) -> tuple[Capture, Choice]:
+    """``present`` with ``values`` in place of what is at their paths.
+
+    The new blocks are in the pool, not counted. Every path is checked before the
+    result is made: :class:`PathNotFound`, :class:`DoesNotFit`.
+    """
+    leaves, records, roots = dict(present.leaves), dict(present.records), dict(present.roots)
+    content = MemoryContent(present, engine)
+    for path, value in values.items():
+        handle = content.handle_at(path)
+        if handle is not None:
+            if leaves[handle].leaf.view is not None:
+                # written through its own memory: the base is then what the view says
+                raise_if_base_given(path, handle, values, content)
+            leaves[handle] = leaves[handle]._replace(
+                leaf=_new_leaf(path, value, handle, leaves[handle], engine)
+            )
+        elif path in roots:
+            roots[path] = value
+        else:
+            record = _with_element(path, value, records, engine, present)
+            if record is None:
+                raise not_found([path], (*content.variables, *roots))
+            records[id(record.owner)] = record
+    target = replace(present, leaves=leaves, records=records, roots=roots, paths=present.paths)
+    return target, Choice(names=frozenset(roots), leaves=frozenset(leaves))
+
+
+def raise_if_base_given(
+    path: str, handle: AnyHandle, values: Mapping[str, Any], content: MemoryContent
+) -> None:
+    """Two values for one piece of memory cannot both be right."""
+    view = content.capture.leaves[handle].leaf.view
+    base = content.capture.by_number.get(view.base) if view else None
+    clash = [other for other in values if content.handle_at(other) is base and base is not None]
+    if clash:
+        raise DoesNotFit(f"{path} is a view into {clash[0]}: give a value for one of them")
+
+
+def _new_leaf(path: str, value: Any, handle: AnyHandle, held: Any, engine: Engine) -> Leaf:
+    leaf: Leaf = held.leaf
+    array = _as_array(value, engine)
+    dtype = parse_dtype(leaf.dtype)
+    if array.shape != leaf.shape:
+        raise DoesNotFit(f"{path}: found shape {array.shape}, expected {leaf.shape}; reshape the value first")
+    if array.dtype != dtype:
+        carried = held.form.dtype not in (leaf.dtype, str(dtype))
+        if carried or not np.can_cast(array.dtype, dtype, "same_kind"):
+            raise DoesNotFit(
+                f"{path}: found dtype {array.dtype}, expected {held.form.dtype}; convert the value first"
+            )
+    contents = np.array(array, dtype, order="C")
+    order = leaf.order if leaf.view is None else "C"
+    memory = np.ascontiguousarray(contents.T).reshape(leaf.shape[::-1]) if order == "F" else contents
+    digests = hash_blocks(memory)
+    plan = cut(memory.shape, memory.itemsize)
+    for index, digest in enumerate(digests):
+        engine.blocks.put(digest, flat_bytes(memory)[slice(*plan.span(index))])
+    return replace(leaf, blocks=digests, order=order, view=None)
+
+
+def _as_array(value: Any, engine: Engine) -> np.ndarray[Any, Any]:
+    handler = engine.registry.handler(value)
+    if hasattr(handler, "assign_span"):
+        found: np.ndarray[Any, Any] = handler.view(value)
+        return found
+    return np.asarray(value)
+
+
+def _with_element(
+    path: str, value: Any, records: Mapping[int, Record], engine: Engine, present: Capture
+) -> Record | None:
+    """The record of the container at ``path``'s parent, with one element replaced."""
+    named = engine.paths(present).objects
+    for key, record in records.items():
+        owner_path = named.get(key)
+        if owner_path is None or not path.startswith(owner_path) or isinstance(record.owner, Handle):
+            continue
+        position = _position(record, path[len(owner_path) :])
+        if position is not None:
+            if record.kind.fixed:
+                raise DoesNotFit(f"{path}: {owner_path} is a {record.kind.name}, which cannot be changed")
+            state = (*record.state[:position], value, *record.state[position + 1 :])
+            return Record(record.owner, record.kind, state, record.number)
+    return None
+
+
+def _position(record: Record, text: str) -> int | None:
+    """Where in the state the child lies that ``text`` leads to."""
+    for known, child in record.kind.edges(record.state):
+        if known != text:
+            continue
+        for index, candidate in enumerate(record.state):
+            if candidate is not child:
+                continue
+            # the same object may lie at several places: try each and see which the text means
+            marker = object()
+            tried = (*record.state[:index], marker, *record.state[index + 1 :])
+            if any(known == text and found is marker for known, found in record.kind.edges(tried)):
+                return index
+    return None

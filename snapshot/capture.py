@@ -1,0 +1,217 @@
+"""Leaves -> blocks: what of the arrays must be copied, and the copy.
+
+A :class:`Capture` is everything one snapshot holds in memory. It shares records and
+blocks with the captures before it, and whole tables when nothing in them changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snapshot.adapters.protocol import Array, Form, Group
+from snapshot.blocks import Blocks, assemble, flat_bytes, hash_blocks, view_of
+from snapshot.cutting import cut
+from snapshot.errors import CaptureFailed, OverBudget
+from snapshot.extents import Extent, place_views
+from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.model import Leaf, View, format_dtype
+from snapshot.walk import ATTEMPTS, Record, Walked
+
+AnyHandle = Handle | PartHandle
+
+
+class Held(NamedTuple):
+    """One leaf's contents and the form it needs to go back."""
+
+    leaf: Leaf
+    form: Form
+
+
+@dataclass(eq=False)
+class Capture:
+    """The state of some names at one moment; nothing in it changes afterwards."""
+
+    roots: Mapping[str, Any]
+    starts: Mapping[str, int]
+    records: Mapping[int, Record]
+    leaves: Mapping[AnyHandle, Held]
+    groups: Mapping[int, tuple[Any, Any, Group]]
+    references: Mapping[int, tuple[Any, str]]
+    names: Mapping[str, Any]  #: every name present then -> what it was bound to
+    failed: Mapping[AnyHandle, str] = field(default_factory=dict)
+    paths: Any = None  #: filled in by snapshot.paths when first asked for
+
+    @cached_property
+    def by_number(self) -> Mapping[int, AnyHandle]:
+        """Leaf number -> handle."""
+        return {handle.number: handle for handle in self.leaves}
+
+    def digests(self) -> Iterator[bytes]:
+        """The digest of every block, once for each leaf that refers to it."""
+        for held in self.leaves.values():
+            yield from held.leaf.blocks
+
+    def read(self, handle: AnyHandle, blocks: Blocks) -> Array:
+        """The stored contents as a fresh array."""
+        leaf = self.leaves[handle].leaf
+        if leaf.view is not None:
+            return view_of(self.read(self.by_number[leaf.view.base], blocks), leaf).copy()
+        return assemble(leaf, lambda index: blocks[leaf.blocks[index]])
+
+
+class _Source(NamedTuple):
+    """A leaf on its way in: its form and its contents as they lie in memory."""
+
+    handle: AnyHandle
+    kind: str
+    form: Form
+    array: Array
+
+
+class Sources:
+    """The arrays behind a walk's leaves, read once."""
+
+    def __init__(self, walked: Walked, handles: Handles) -> None:
+        self.all: list[_Source] = []
+        self.failed: dict[AnyHandle, str] = {}
+        self.groups: dict[int, tuple[Any, Any, Group]] = {}
+        for handle, obj in walked.leaves.items():
+            try:
+                adapter = handle.adapter
+                self.all.append(_Source(handle, adapter.kind, adapter.form(obj), adapter.view(obj)))
+            except Exception as error:
+                self.failed[handle] = f"could not be read: {type(error).__name__}: {error}"
+        for key, (owner, adapter) in walked.groups.items():
+            group = adapter.capture(owner)
+            self.groups[key] = (owner, adapter, group)
+            for name, part in group.parts.items():
+                form = Form(part.array.shape, part.dtype, (), part.role)
+                self.all.append(_Source(handles.part(owner, adapter, name), adapter.kind, form, part.array))
+
+
+class _Pending(NamedTuple):
+    handle: AnyHandle
+    memory: Array  #: C-contiguous, in memory order
+
+
+def contents_of(sources: Sources) -> tuple[dict[AnyHandle, Held], list[_Pending]]:
+    """Describe and hash every leaf; nothing is copied but what is scattered in memory."""
+    places = place_views([Extent.of(source.array) for source in sources.all])
+    held: dict[AnyHandle, Held] = {}
+    pending: list[_Pending] = []
+    for source, place in zip(sources.all, places, strict=True):
+        array, dtype = source.array, format_dtype(source.array.dtype)
+        if place is not None:
+            base = sources.all[place.base].handle.number
+            view = View(base, place.offset, array.strides)
+            leaf = Leaf(source.kind, dtype, array.shape, "C", (), source.form.meta, view)
+        else:
+            order = "C" if array.flags.c_contiguous or not array.flags.f_contiguous else "F"
+            memory = np.ascontiguousarray(array.T if order == "F" else array)
+            memory = memory.reshape(array.shape[::-1] if order == "F" else array.shape)
+            leaf = Leaf(source.kind, dtype, array.shape, order, hash_blocks(memory), source.form.meta)
+            pending.append(_Pending(source.handle, memory))
+        held[source.handle] = Held(leaf, source.form)
+    return held, pending
+
+
+def new_bytes(
+    held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks
+) -> dict[AnyHandle, int]:
+    """How many bytes each leaf would add to the pool."""
+    found: dict[AnyHandle, int] = {}
+    counted: set[bytes] = set()
+    for handle, memory in pending:
+        plan = cut(memory.shape, memory.itemsize)
+        for index, digest in enumerate(held[handle].leaf.blocks):
+            if digest not in blocks and digest not in counted:
+                counted.add(digest)
+                start, stop = plan.span(index)
+                found[handle] = found.get(handle, 0) + stop - start
+    return found
+
+
+def capture(
+    walked: Walked,
+    names: Mapping[str, Any],
+    handles: Handles,
+    blocks: Blocks,
+    previous: Capture | None = None,
+    budget: int | None = None,
+) -> tuple[Capture, dict[AnyHandle, int]]:
+    """Copy what changed; returns the capture and the bytes each leaf added.
+
+    Raises :class:`OverBudget` before anything is copied, and :class:`CaptureFailed`
+    when another thread keeps writing to an array.
+    """
+    for _ in range(ATTEMPTS):
+        sources = Sources(walked, handles)
+        held, pending = contents_of(sources)
+        added = new_bytes(held, pending, blocks)
+        if budget is not None and blocks.nbytes + sum(added.values()) > budget:
+            raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
+        if all(_copy(held[handle].leaf, memory, blocks) for handle, memory in pending):
+            break
+    else:
+        raise CaptureFailed("an array kept changing while it was copied; stop the thread that writes to it")
+    made = Capture(
+        walked.roots,
+        walked.starts,
+        walked.records,
+        held,
+        sources.groups,
+        walked.references,
+        names,
+        sources.failed,
+    )
+    if previous is not None:
+        _share(made, previous)
+    return made, added
+
+
+class _Excess(NamedTuple):
+    """What an over-budget store found; the workspace turns it into a sentence with paths."""
+
+    used: int
+    budget: int
+    added: Mapping[AnyHandle, int]
+    held: Mapping[AnyHandle, Held]
+
+
+def _copy(leaf: Leaf, memory: Array, blocks: Blocks) -> bool:
+    plan = cut(memory.shape, memory.itemsize)
+    flat = flat_bytes(memory) if memory.size else memory
+    return all(
+        digest in blocks or blocks.put(digest, flat[slice(*plan.span(index))])
+        for index, digest in enumerate(leaf.blocks)
+    )
+
+
+def _share(made: Capture, previous: Capture) -> None:
+    """Use the previous capture's tables where they are equal: an unchanged store costs nothing."""
+    if _same_values(made.records, previous.records) and made.starts == previous.starts:
+        made.records, made.starts = previous.records, previous.starts
+        if _same_values(made.roots, previous.roots):
+            made.roots = previous.roots
+    made.leaves = {
+        handle: before if (before := previous.leaves.get(handle)) == held else held
+        for handle, held in made.leaves.items()
+    }
+    if _same_values(made.leaves, previous.leaves):
+        made.leaves = previous.leaves
+    if _same_values(made.names, previous.names):
+        made.names = previous.names
+    if made.references.keys() == previous.references.keys():
+        made.references = previous.references
+    shared = made.records is previous.records and made.leaves is previous.leaves
+    if shared and made.roots is previous.roots and not made.groups:
+        made.paths = previous.paths
+
+
+def _same_values(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
+    return left.keys() == right.keys() and all(value is right[key] for key, value in left.items())

@@ -1,0 +1,158 @@
+"""A capture as the public :class:`~snapshot.model.Content` of a snapshot in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_128_digest
+
+from snapshot.capture import AnyHandle, Capture
+from snapshot.engine import Engine
+from snapshot.handles import Handle
+from snapshot.model import Leaf, Variable
+from snapshot.paths import numbers_of
+from snapshot.registry import ATOMS
+from snapshot.selection import not_found
+
+
+class MemoryContent:
+    """What one capture holds; values are read from the pool of blocks."""
+
+    def __init__(self, capture: Capture, engine: Engine) -> None:
+        self.capture = capture
+        self._engine = engine
+
+    @cached_property
+    def variables(self) -> Mapping[str, Variable]:
+        """Path -> variable: every array, and every number bound to a name."""
+        found: dict[str, Variable] = {}
+        named = self._engine.paths(self.capture).leaves
+        for handle, (path, role, aliases) in named.items():
+            held = self.capture.leaves[handle]
+            dtype = user_dtype(held.form.dtype)
+            digest = leaf_digest(held.leaf, self.capture)
+            found[path] = Variable(path, role, held.leaf.shape, dtype, held.leaf.nbytes, digest, aliases)
+        for name, value in numbers_of(self.capture).items():
+            found[name] = number_variable(name, value)
+        return found
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Every name present then -> the type it was bound to."""
+        return {name: type(value).__name__ for name, value in self.capture.names.items()}
+
+    @cached_property
+    def report(self) -> Mapping[str, str]:
+        """Path -> why its contents were not stored."""
+        named = self._engine.paths(self.capture)
+        found = {
+            named.objects[key]: reason
+            for key, (_, reason) in self.capture.references.items()
+            if key in named.objects
+        }
+        found.update({named.of(handle): reason for handle, reason in self.capture.failed.items()})
+        for _, _, group in self.capture.groups.values():
+            found.update(group.report)
+            found.update(dict.fromkeys(group.uninitialized, "not initialized when it was stored"))
+        return found
+
+    def read(self, path: str) -> Any:
+        """The value at ``path``: a fresh NumPy array, or a copy of a plain value."""
+        handle = self.handle_at(path)
+        if handle is not None:
+            return self._engine_read(handle)
+        if path in self.capture.roots:
+            return plain_copy(self.capture, self.capture.roots[path], self._engine_read, {})
+        for key, known in self._engine.paths(self.capture).objects.items():
+            if known == path and key in self.capture.records:
+                return plain_copy(self.capture, self.capture.records[key].owner, self._engine_read, {})
+        raise not_found([path], (*self.variables, *self.capture.roots))
+
+    def handle_at(self, path: str) -> AnyHandle | None:
+        """The leaf that a path or an alias means; None when it means something else."""
+        found = self._engine.paths(self.capture).lookup.get(path)
+        if found is not None:
+            return found
+        for owner, adapter, _ in self.capture.groups.values():
+            part = adapter.resolve(owner, path)
+            if part is not None:
+                handle = self._engine.handles.part(owner, adapter, part)
+                return handle if handle in self.capture.leaves else None
+        return None
+
+    def _engine_read(self, handle: AnyHandle) -> Any:
+        contents = self.capture.read(handle, self._engine.blocks)
+        return in_real_dtype(contents, self.capture.leaves[handle].form.dtype)
+
+
+def user_dtype(text: str) -> np.dtype[Any] | str:
+    """NumPy's dtype where it has one of that name, else the name."""
+    try:
+        return np.dtype(text) if not text.startswith("[") else np.dtype(eval_descr(text))
+    except TypeError:
+        return text
+
+
+def eval_descr(text: str) -> Any:
+    """The ``descr`` of a structured dtype from its text."""
+    from ast import literal_eval
+
+    return literal_eval(text)
+
+
+def in_real_dtype(contents: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """Bytes carried as integers back in their own dtype, where ``ml_dtypes`` knows it."""
+    if dtype.startswith("[") or not isinstance(user_dtype(dtype), str):
+        return contents
+    try:
+        import ml_dtypes
+
+        return contents.view(np.dtype(getattr(ml_dtypes, dtype)))
+    except (ImportError, AttributeError, TypeError):
+        return contents
+
+
+def leaf_digest(leaf: Leaf, capture: Capture) -> bytes:
+    """One digest for a whole leaf; a view's changes whenever its base does."""
+    blocks = leaf.blocks
+    place = b""
+    if leaf.view is not None:
+        base = capture.by_number.get(leaf.view.base)
+        blocks = capture.leaves[base].leaf.blocks if base is not None else ()
+        place = repr((leaf.view.offset, leaf.view.strides)).encode()
+    head = repr((leaf.dtype, leaf.shape, leaf.order)).encode()
+    return xxh3_128_digest(head + place + b"".join(blocks))
+
+
+def number_variable(name: str, value: Any) -> Variable:
+    """A number bound to a name, as a variable of shape ()."""
+    from snapshot.model import Role
+
+    array = np.asarray(value)
+    digest = xxh3_128_digest(array.tobytes() + array.dtype.str.encode())
+    return Variable(name, Role.VALUE, (), array.dtype, array.nbytes, digest)
+
+
+def plain_copy(capture: Capture, child: Any, read: Any, memo: dict[int, Any]) -> Any:
+    """A stored value rebuilt from plain parts; other objects come back as their text."""
+    if isinstance(child, Handle):
+        return read(child)
+    if type(child) in ATOMS:
+        return child
+    if id(child) in memo:
+        return memo[id(child)]
+    record = capture.records.get(id(child))
+    if record is None or type(child).__module__ not in ("builtins", "collections"):
+        return f"<{type(child).__module__}.{type(child).__qualname__}>"
+    if not record.kind.fixed:
+        # a container may hold itself, so it exists before its members do
+        head = record.state[:1] if record.kind.name in ("deque", "defaultdict") else ()
+        made = memo[id(child)] = record.kind.build(type(child), head)
+        record.kind.put(made, tuple(plain_copy(capture, part, read, memo) for part in record.state))
+        return made
+    parts = tuple(plain_copy(capture, part, read, memo) for part in record.state)
+    made = memo[id(child)] = record.kind.build(type(child), parts)
+    return made

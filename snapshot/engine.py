@@ -1,0 +1,192 @@
+"""Walk, capture and restore one namespace; knows nothing of timelines and disks.
+
+An engine owns what must live as long as the workspace: the handles of leaves, the
+table of adapters, the ids of library globals, and the pool of blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from snapshot.apply import Application
+from snapshot.blocks import Blocks
+from snapshot.budget import human_bytes
+from snapshot.capture import AnyHandle, Capture, capture
+from snapshot.errors import OverBudget
+from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.namespace import visible
+from snapshot.ownership import LibraryGlobals
+from snapshot.paths import Paths, paths_of
+from snapshot.plan import Choice, Plan, plan
+from snapshot.registry import Registry
+from snapshot.selection import matches, not_found, root_of, split
+from snapshot.walk import Limits, Walk, collector_paused
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a capture is to hold: patterns as users give them, already checked."""
+
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    also: Mapping[str, Any] | None = None  #: objects by a name that is not in the namespace
+
+
+class Engine:
+    """The variables of one namespace."""
+
+    def __init__(
+        self,
+        namespace: MutableMapping[str, Any],
+        hidden: Mapping[str, Any] | None,
+        budget: int,
+        limits: Limits,
+    ) -> None:
+        self.namespace = namespace
+        self.hidden = hidden
+        self.budget = budget
+        self.limits = limits
+        self.registry = Registry()
+        self.handles = Handles()
+        self.blocks = Blocks()
+        self._library = LibraryGlobals()
+
+    def names(self) -> dict[str, Any]:
+        """The user's names now."""
+        return visible(self.namespace, self.hidden)
+
+    def look(
+        self,
+        wanted: Wanted,
+        previous: Capture | None = None,
+        extra: Capture | None = None,
+        limited: bool = True,
+    ) -> tuple[Capture, dict[AnyHandle, int]]:
+        """Capture the present; ``extra`` adds the objects of another capture, reached or not.
+
+        The blocks are in the pool but not counted yet: the caller retains them or sweeps.
+        """
+        names = self.names()
+        roots, inner = self._roots(wanted, names)
+        self.registry.load_frameworks()
+        self._library.refresh()
+        with collector_paused():
+            walk = Walk(
+                self.registry, self.handles, self._library, previous.records if previous else {}, self.limits
+            )
+            if not wanted.only:
+                for name, root in self.registry.implicit().items():
+                    walk.add_implicit(name, root)
+            for name, root in roots.items():
+                walk.add(name, root)
+            if extra is not None:
+                walk.visit(_objects_of(extra))
+            budget = self.budget if limited else None
+            try:
+                made, added = capture(walk.found, names, self.handles, self.blocks, previous, budget)
+            except OverBudget as error:
+                raise self._over_budget(error, walk, names) from None
+        return (self._narrow(made, inner, wanted.exclude), added)
+
+    def _roots(self, wanted: Wanted, names: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        everything = {**names, **(wanted.also or {})}
+        if not wanted.only:
+            dropped, _ = split([p for p in wanted.exclude if not p.startswith("role:")], everything)
+            return {name: value for name, value in everything.items() if name not in dropped}, ()
+        whole, inner = split(wanted.only, everything)
+        if any(pattern.startswith("role:") or "*" in pattern or "?" in pattern for pattern in inner):
+            return everything, wanted.only
+        starts = {root_of(pattern) for pattern in inner}
+        groups = {
+            name for name, value in everything.items() if hasattr(self.registry.handler(value), "successor")
+        }
+        unknown = [pattern for pattern in inner if root_of(pattern) not in everything]
+        if unknown and not groups and not self.registry.implicit():
+            raise not_found(unknown, everything)
+        chosen = whole | starts | (groups if unknown else frozenset())
+        return {name: everything[name] for name in everything if name in chosen}, wanted.only if inner else ()
+
+    def _narrow(self, made: Capture, inner: tuple[str, ...], exclude: tuple[str, ...]) -> Capture:
+        """Leave out leaves that patterns inside objects did not ask for, or excluded."""
+        inside = tuple(p for p in exclude if p.startswith("role:") or root_of(p) != p or "*" in p)
+        if not inner and not inside:
+            return made
+        found = paths_of(made, self.registry)
+        kept = {
+            handle: held
+            for handle, held in made.leaves.items()
+            if (named := found.leaves.get(handle)) is not None
+            and (not inner or _any(inner, named.path, named.aliases, named.role))
+            and not (inside and _any(inside, named.path, named.aliases, named.role))
+        }
+        if inner and not kept:
+            raise not_found(inner, found.lookup)
+        needed = {made.by_number[held.leaf.view.base] for held in kept.values() if held.leaf.view is not None}
+        kept.update({handle: made.leaves[handle] for handle in needed})
+        if not inner:
+            return replace(made, leaves=kept, paths=None)
+        whole = {name for name in made.roots if any(matches(p, name) for p in inner)}
+        records = _reachable_records(made, whole)
+        narrowed = replace(
+            made, leaves=kept, records=records, roots={n: made.roots[n] for n in whole}, starts={}
+        )
+        narrowed.paths = Paths(
+            leaves={handle: found.leaves[handle] for handle in kept},
+            objects={key: path for key, path in found.objects.items() if key in records},
+            lookup={path: handle for path, handle in found.lookup.items() if handle in kept},
+        )
+        return narrowed
+
+    def _over_budget(self, error: OverBudget, walk: Walk, names: Mapping[str, Any]) -> OverBudget:
+        excess = error.args[0]
+        found = walk.found
+        view = Capture(found.roots, found.starts, found.records, excess.held, {}, {}, names)
+        named = paths_of(view, self.registry)
+        largest = sorted(excess.added.items(), key=lambda item: -item[1])[:5]
+        listed = ", ".join(f"{named.of(handle)} ({human_bytes(size)})" for handle, size in largest)
+        return OverBudget(
+            f"storing would take {human_bytes(excess.used + sum(excess.added.values()))} of memory, the budget is "
+            f"{human_bytes(excess.budget)}; nothing was copied. Largest: {listed}. "
+            f"Leave some out with %snapshot exclude NAME, or drop older snapshots"
+        )
+
+    def plan(self, target: Capture, present: Capture, choice: Choice) -> Plan:
+        """What restoring ``target`` would write; nothing is written."""
+        return plan(target, present, self.namespace, choice)
+
+    def apply(self, made: Plan, target: Capture, present: Capture) -> None:
+        """Carry a plan out, all or nothing."""
+        Application(made, target, present, self.namespace, self.blocks).run()
+
+    def paths(self, of: Capture) -> Paths:
+        """The paths of a capture."""
+        return paths_of(of, self.registry)
+
+
+def _any(patterns: Iterable[str], path: str, aliases: Iterable[str], role: Any) -> bool:
+    return any(matches(pattern, known, role) for pattern in patterns for known in (path, *aliases))
+
+
+def _objects_of(target: Capture) -> list[Any]:
+    """Every live object a capture describes, so that the present knows how it is now."""
+    found = [record.owner for record in target.records.values() if not isinstance(record.owner, Handle)]
+    for handle in target.leaves:
+        if isinstance(handle, PartHandle):
+            found.append(handle.owner)
+        elif (obj := handle.get()) is not None:
+            found.append(obj)
+    return found
+
+
+def _reachable_records(made: Capture, names: Iterable[str]) -> dict[int, Any]:
+    stack = [made.roots[name] for name in names]
+    found: dict[int, Any] = {}
+    while stack:
+        child = stack.pop()
+        record = made.records.get(id(child))
+        if record is not None and id(child) not in found:
+            found[id(child)] = record
+            stack.extend(record.state[record.kind.lead :])
+    return found

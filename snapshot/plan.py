@@ -1,0 +1,248 @@
+"""What a restore would write: every check made, nothing written.
+
+A restore is the difference of two captures: the one asked for and one of the
+present, made the moment before. Records shared by both need no look; leaves with
+equal blocks need no write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snapshot.adapters.containers import same
+from snapshot.capture import AnyHandle, Capture
+from snapshot.handles import Handle, PartHandle
+from snapshot.ownership import is_ours
+from snapshot.registry import CODE_TYPES
+from snapshot.walk import Record
+
+MISSING = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+
+
+@dataclass
+class Plan:
+    """The writes of one restore, and what is known of everything it does not write."""
+
+    rebuild: dict[AnyHandle, str] = field(default_factory=dict)
+    write: list[AnyHandle] = field(default_factory=list)
+    matched: list[AnyHandle] = field(default_factory=list)
+    group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
+    fixed: list[Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    bind: dict[str, Any] = field(default_factory=dict)
+    unbind: list[str] = field(default_factory=list)
+    kept_code: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which part of a snapshot to restore, and how."""
+
+    names: frozenset[str] | None = None  #: None: all of them
+    leaves: frozenset[AnyHandle] = frozenset()  #: further leaves, alone
+    created: str = "keep"
+    code: str = "keep"
+    removable: Callable[[str], bool] = lambda name: True
+
+
+def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice: Choice) -> Plan:
+    """Compare ``target`` with ``present`` and with what the names are bound to now."""
+    made = Plan()
+    records, handles = _reachable(target, choice)
+    for handle in handles:
+        _place_leaf(made, handle, target, present)
+    _place_groups(made, handles, target, present)
+    tainted = _tainted(target, made.rebuild)
+    for record in records:
+        if record.kind.fixed:
+            if id(record.owner) in tainted:
+                made.fixed.append(record)
+            continue
+        before = present.records.get(id(record.owner))
+        if before is record and not (made.rebuild and _touches(record, made.rebuild, tainted)):
+            continue
+        wanted = _keep_code(record, before) if choice.code == "keep" else record
+        if before is None or made.rebuild or not same(before.state, wanted.state):
+            made.records.append(wanted)
+            note = getattr(record.kind, "note", None)
+            if note:
+                made.notes[id(record.owner)] = note
+    _place_names(made, target, present.names, namespace, choice, tainted)
+    return made
+
+
+def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle]]:
+    """The records and leaves behind the chosen names, in the order they were found."""
+    if choice.names is None:
+        return list(target.records.values()), list(target.leaves)
+    seen: set[int] = set()
+    stack: list[Any] = [root for name, root in target.roots.items() if name in choice.names]
+    owners: set[int] = set()
+    handles: set[AnyHandle] = set(choice.leaves)
+    while stack:
+        child = stack.pop()
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        if isinstance(child, Handle):
+            handles.add(child)
+        record = target.records.get(id(child))
+        if record is not None:
+            stack.extend(record.state[record.kind.lead :])
+        if id(child) in target.groups:
+            owners.add(id(child))
+    handles.update(h for h in target.leaves if isinstance(h, PartHandle) and id(h.owner) in owners)
+    chosen = [record for key, record in target.records.items() if key in seen]
+    return chosen, [handle for handle in target.leaves if handle in handles]
+
+
+def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture) -> None:
+    if isinstance(handle, PartHandle):
+        return
+    obj = handle.get()
+    if obj is None:
+        made.rebuild[handle] = "nothing holds it any more"
+        return
+    stored, now = target.leaves[handle], present.leaves.get(handle)
+    if now is not None and equal_contents(handle, target, present):
+        made.matched.append(handle)
+        return
+    reason = handle.adapter.misfit(obj, stored.form)
+    if reason is None:
+        made.write.append(handle)
+    else:
+        made.rebuild[handle] = reason
+
+
+def equal_contents(handle: AnyHandle, target: Capture, present: Capture) -> bool:
+    """Whether a leaf holds the same bytes in both captures, as far as hashes can tell."""
+    one, other = target.leaves[handle], present.leaves[handle]
+    if one.leaf.view is None or other.leaf.view is None or one.form != other.form:
+        return one == other
+    if one.leaf != other.leaf:
+        return False
+    base = target.by_number[one.leaf.view.base]
+    # the base is written, if it must be, and the view follows
+    return base in present.leaves and target.leaves[base].form == present.leaves[base].form
+
+
+def _place_groups(made: Plan, handles: Iterable[AnyHandle], target: Capture, present: Capture) -> None:
+    wanted: dict[int, list[PartHandle]] = {}
+    for handle in handles:
+        if isinstance(handle, PartHandle):
+            wanted.setdefault(id(handle.owner), []).append(handle)
+    candidates = [owner for owner, _, _ in present.groups.values()]
+    for parts in wanted.values():
+        owner, adapter = parts[0].owner, parts[0].adapter
+        heir = adapter.successor(owner, candidates)
+        if heir is None:
+            made.unused.update(
+                {part.name: "its session is closed and none of its graph is open" for part in parts}
+            )
+            continue
+        misfits = adapter.misfits(heir, {part.name: target.leaves[part].form for part in parts})
+        now = {
+            h.name: held.leaf
+            for h, held in present.leaves.items()
+            if isinstance(h, PartHandle) and h.owner is heir
+        }
+        writes: dict[str, AnyHandle] = {}
+        for part in parts:
+            stored = target.leaves[part].leaf
+            if part.name in misfits:
+                made.unused[part.name] = misfits[part.name]
+            elif (
+                (leaf := now.get(part.name)) is not None
+                and leaf.blocks == stored.blocks
+                and leaf.shape == stored.shape
+            ):
+                made.matched.append(part)
+            else:
+                writes[part.name] = part
+        if writes:
+            made.group_writes[id(heir)] = (heir, adapter, writes)
+
+
+def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
+    """Ids of immutable containers that hold, at any depth, a leaf that must be rebuilt."""
+    if not rebuild:
+        return set()
+    fixed = [record for record in target.records.values() if record.kind.fixed]
+    found: set[int] = set()
+    while True:
+        more = {
+            id(record.owner)
+            for record in fixed
+            if id(record.owner) not in found and _touches(record, rebuild, found)
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _touches(record: Record, rebuild: Mapping[AnyHandle, str], tainted: set[int]) -> bool:
+    return (isinstance(record.owner, Handle) and record.owner in rebuild) or any(
+        child in rebuild if isinstance(child, Handle) else id(child) in tainted for child in record.state
+    )
+
+
+def _keep_code(record: Record, before: Record | None) -> Record:
+    """The record with functions as they are now, so that newer code stays."""
+    if before is None or record.kind.name not in ("class", "function"):
+        return record
+    if record.kind.name == "function":
+        state = (before.state[0], *record.state[1:])
+    else:
+        count = before.state[0]
+        now = dict(zip(before.state[1 : 1 + count], before.state[1 + count :]))
+        kept = {
+            name: now[name] if name in now and is_code(value) and is_code(now[name]) else value
+            for name, value in zip(record.state[1 : 1 + record.state[0]], record.state[1 + record.state[0] :])
+        }
+        kept.update({name: value for name, value in now.items() if name not in kept and is_code(value)})
+        state = (len(kept), *kept, *kept.values())
+    return Record(record.owner, record.kind, state, record.number)
+
+
+def is_code(value: Any) -> bool:
+    """Whether a value is code: a function, a class, or a method's wrapper."""
+    return isinstance(value, (*CODE_TYPES, type, property, classmethod, staticmethod))
+
+
+def _place_names(
+    made: Plan,
+    target: Capture,
+    present_names: Mapping[str, Any],
+    namespace: Mapping[str, Any],
+    choice: Choice,
+    tainted: set[int],
+) -> None:
+    for name, stored in target.roots.items():
+        if name.startswith("(") or (choice.names is not None and name not in choice.names):
+            continue
+        present = namespace.get(name, MISSING)
+        known = stored.get() if isinstance(stored, Handle) else stored
+        if stored in made.rebuild if isinstance(stored, Handle) else id(stored) in tainted:
+            made.bind[name] = stored
+        elif present is not known:
+            if choice.code == "keep" and is_code(known) and is_code(present):
+                made.kept_code.append(name)
+            else:
+                made.bind[name] = stored
+    if choice.created == "remove":
+        made.unbind = [
+            name
+            for name, value in present_names.items()
+            if name not in target.names
+            and choice.removable(name)
+            and not is_ours(value)
+            and not _is_module(value)
+        ]
+
+
+def _is_module(value: Any) -> bool:
+    return type(value).__name__ == "module"

@@ -1,0 +1,199 @@
+"""Which adapter takes which object: the one table behind the walk.
+
+Most types decide once and for all and are remembered by type; a few (functions,
+classes, arrays) are looked at one by one. A framework's adapter is imported only
+when the user has imported that framework.
+"""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import functools
+import re
+import sys
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from importlib import import_module
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodWrapperType,
+    ModuleType,
+    UnionType,
+    WrapperDescriptorType,
+)
+from typing import Any
+
+import numpy as np
+
+from snapshot.adapters import buffers, code, containers, objects, randomness
+from snapshot.adapters import numpy as numpy_adapter
+from snapshot.adapters.protocol import GroupAdapter, Kind, LeafAdapter, Step
+from snapshot.adapters.reference import BENIGN, Reference
+from snapshot.ownership import is_library, reference_by_type
+
+Handler = LeafAdapter | GroupAdapter | Kind | Reference
+
+#: The walk ends at these: immutable, and without children.
+ATOMS: set[type] = {
+    type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented),
+    CodeType, ModuleType, re.Pattern, re.Match, Decimal, Fraction, GenericAlias, UnionType,
+    datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
+    objects.Absent, MappingProxyType, MemberDescriptorType, MethodWrapperType, WrapperDescriptorType,
+    *(kind for kind in np.sctypeDict.values() if isinstance(kind, type)),
+}  # fmt: skip
+
+#: Top-level module of a framework -> our adapter module for it.
+FRAMEWORKS = {
+    "torch": "snapshot.adapters.torch",
+    "tensorflow": "snapshot.adapters.tensorflow1",
+    "sklearn": "snapshot.adapters.sklearn",
+    "ipywidgets": "snapshot.adapters.ipywidgets",
+}
+#: Frameworks whose arrays the next release stores; until then they are named.
+NOT_YET = {"tensorflow", "keras", "jax", "jaxlib", "flax", "equinox", "pandas"}
+
+#: Functions are code: a newer one under the same name may be kept.
+CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
+
+
+class Registry:
+    """Handlers by type, growing as types are met and frameworks appear."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[type, Handler] = {}
+        self._by_object: dict[type, Callable[[Any], Handler]] = {}
+        self._frameworks: dict[str, ModuleType] = {}
+        for kind in containers.CONTAINERS:
+            self._by_type[kind.base] = kind
+        self._by_type.update(code.FIXED)
+        self._by_type.update(buffers.ADAPTERS)
+        self._by_type[CellType] = code.CELL
+        self._by_object[FunctionType] = _function
+        self._by_object[functools._lru_cache_wrapper] = _cached_function
+        self._by_object[BuiltinFunctionType] = _builtin
+
+    def load_frameworks(self) -> None:
+        """Import our adapter of every framework that the user has imported since."""
+        for top, module in FRAMEWORKS.items():
+            if top not in self._frameworks and _fully_imported(top):
+                self._frameworks[top] = import_module(module)
+                self._by_type = {
+                    cls: handler
+                    for cls, handler in self._by_type.items()
+                    if cls.__module__.split(".")[0] in ("builtins", "collections", "functools", "array")
+                }
+
+    def handler(self, obj: Any) -> Handler:
+        """How ``obj`` is captured. Never calls user code."""
+        cls = type(obj)
+        found = self._by_type.get(cls)
+        if found is not None:
+            return found
+        decide = self._by_object.get(cls)
+        if decide is not None:
+            return decide(obj)
+        return self._meet(cls, obj)
+
+    def _meet(self, cls: type, obj: Any) -> Handler:
+        """A type seen for the first time."""
+        if issubclass(cls, type):
+            self._by_object[cls] = _class
+            return _class(obj)
+        if issubclass(cls, np.ndarray):
+            self._by_object[cls] = numpy_adapter.handler_for
+            return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
+        for module in self._frameworks.values():
+            by_framework = module.handler_for(obj) if hasattr(module, "handler_for") else None
+            if by_framework is not None:
+                self._by_object[cls] = functools.partial(_ask, module)
+                return by_framework  # type: ignore[no-any-return]
+        found = _general(cls)
+        self._by_type[cls] = found
+        return found
+
+    def may_be_leaf(self, cls: type) -> bool:
+        """Whether instances of ``cls`` can be leaves (a sample may still say no)."""
+        if cls in self._by_object:
+            return cls not in CODE_TYPES and not issubclass(cls, type)
+        if cls in self._by_type:
+            return hasattr(self._by_type[cls], "assign_span")
+        return True
+
+    def naming(self, obj: Any) -> Mapping[str, Step]:
+        """How paths pass through the attributes of ``obj``."""
+        for module in self._frameworks.values():
+            steps: Mapping[str, Step] = module.naming(obj) if hasattr(module, "naming") else {}
+            if steps:
+                return steps
+        return {}
+
+    def implicit(self) -> dict[str, Any]:
+        """State that no name leads to: global generators, the default session."""
+        found = randomness.implicit()
+        for module in self._frameworks.values():
+            if hasattr(module, "implicit"):
+                found.update(module.implicit())
+        return found
+
+
+def _ask(module: ModuleType, obj: Any) -> Handler:
+    found: Handler | None = module.handler_for(obj)
+    return found if found is not None else _general(type(obj))
+
+
+def _fully_imported(top: str) -> bool:
+    module = sys.modules.get(top)
+    spec = getattr(module, "__spec__", None)
+    # while a framework is being imported (by another thread, say) it is not usable yet
+    return module is not None and not getattr(spec, "_initializing", False)
+
+
+def _general(cls: type) -> Handler:
+    if cls in ATOMS or issubclass(cls, Enum | np.generic | np.dtype):
+        return BENIGN
+    by_type = reference_by_type(cls)
+    if by_type is not None:
+        return by_type
+    if issubclass(cls, randomness.RANDOM_TYPES):
+        return randomness.handler_for(cls)
+    if cls.__module__.split(".")[0] in NOT_YET and not _plain_python(cls):
+        return Reference(f"{cls.__module__.split('.')[0]} objects are not stored by value yet")
+    return objects.kind_for(cls) or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
+
+
+def _plain_python(cls: type) -> bool:
+    # graph-mode helpers (a Saver, an Optimizer) hold ordinary attributes
+    return cls.__module__.startswith("tensorflow.python.training")
+
+
+def _function(obj: Any) -> Handler:
+    return BENIGN if is_library(obj.__module__ or "__main__") else code.FUNCTION
+
+
+def _class(obj: Any) -> Handler:
+    module = type.__getattribute__(obj, "__module__")
+    if not isinstance(module, str) or is_library(module) or module == builtins.__name__:
+        return BENIGN
+    return code.CLASS if obj.__flags__ & _HEAP_TYPE else BENIGN
+
+
+def _cached_function(obj: Any) -> Handler:
+    module = getattr(obj, "__module__", None) or "__main__"
+    return BENIGN if is_library(module) else code.CACHED
+
+
+def _builtin(obj: Any) -> Handler:
+    owner = obj.__self__
+    return BENIGN if owner is None or isinstance(owner, ModuleType | type) else code.BUILTIN_METHOD
+
+
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement

@@ -1,0 +1,78 @@
+"""From a plan to the status a person reads. Pure: captures and a plan in, paths out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from snapshot.capture import Capture
+from snapshot.content import MemoryContent
+from snapshot.engine import Engine
+from snapshot.handles import Handle
+from snapshot.plan import Plan
+from snapshot.selection import root_of
+from snapshot.status import RestoreStatus
+
+
+def status_of(
+    reference: str,
+    made: Plan,
+    target: Capture,
+    present: Capture,
+    engine: Engine,
+    chosen: Collection[str] | None,
+    before: Collection[str],
+) -> RestoreStatus:
+    """Name everything a plan writes, finds equal, or leaves alone.
+
+    ``chosen`` are the names restored (None: all); ``before`` the names bound before.
+    """
+    named = engine.paths(target)
+    changed = [named.of(handle) for handle in made.write]
+    changed += [named.of(part) for _, _, parts in made.group_writes.values() for part in parts.values()]
+    assigned = [named.of(handle) for handle in (*made.matched, *made.write)]
+    assigned += changed[len(made.write) :]
+    rebuilt = [named.of(handle) for handle in made.rebuild]
+    for name, stored in made.bind.items():
+        if isinstance(stored, Handle) and stored in made.rebuild:
+            continue
+        (assigned if name in before else rebuilt).append(name)
+        if name in before:
+            changed.append(name)
+    for name, root in target.roots.items():
+        plain = not isinstance(root, Handle) and not name.startswith("(")
+        if plain and name in before and name not in made.bind and (chosen is None or name in chosen):
+            assigned.append(name)
+    changed += [named.of(record.owner) for record in made.records if not isinstance(record.owner, Handle)]
+    references = MemoryContent(target, engine).report
+    in_scope = {p: r for p, r in references.items() if chosen is None or root_of(p) in chosen}
+    return RestoreStatus(
+        reference=reference,
+        assigned=_unique(assigned),
+        rebuilt=_unique(rebuilt),
+        untouched=_untouched(target, present, engine, made, chosen),
+        unused=_unique((*made.unused,)),
+        changed=_unique(changed),
+        removed=tuple(made.unbind),
+        kept_code=tuple(made.kept_code),
+        by_reference=in_scope,
+        unused_reasons=dict(made.unused),
+        notes=tuple(f"{named.objects.get(key, '?')}: {note}" for key, note in made.notes.items()),
+    )
+
+
+def _untouched(
+    target: Capture, present: Capture, engine: Engine, made: Plan, chosen: Collection[str] | None
+) -> tuple[str, ...]:
+    """Live names and variables that the snapshot says nothing about."""
+    found = [name for name in present.names if name not in target.names and name not in made.unbind]
+    if chosen is not None:
+        return tuple(found)
+    found += [name for name in present.names if name in target.names and name not in target.roots]
+    stored = {named.path for named in engine.paths(target).leaves.values()}
+    for _, _, group in present.groups.values():
+        found += [name for name in (*group.parts, *group.uninitialized) if name not in stored]
+    return _unique(found)
+
+
+def _unique(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(paths))

@@ -1,0 +1,62 @@
+"""Which snapshots to keep: policies that look at a timeline and say yes or no. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from snapshot.model import Snapshot
+
+
+class Policy(Protocol):
+    """Snapshots, oldest first -> for each whether this policy wants it kept."""
+
+    def keeps(self, snapshots: Sequence[Snapshot]) -> list[bool]:
+        """One boolean a snapshot."""
+
+
+@dataclass(frozen=True)
+class KeepLast:
+    """The newest ``count``."""
+
+    count: int
+
+    def keeps(self, snapshots: Sequence[Snapshot]) -> list[bool]:
+        """True for the last ``count``."""
+        return [index >= len(snapshots) - self.count for index in range(len(snapshots))]
+
+
+@dataclass(frozen=True)
+class KeepEvery:
+    """One at least every so many ``hours``, starting with the first."""
+
+    hours: float
+
+    def keeps(self, snapshots: Sequence[Snapshot]) -> list[bool]:
+        """True for a snapshot that is at least ``hours`` after the last one kept."""
+        kept: list[bool] = []
+        last = None
+        for snapshot in snapshots:
+            wanted = last is None or snapshot.time - last >= timedelta(hours=self.hours)
+            last = snapshot.time if wanted else last
+            kept.append(wanted)
+        return kept
+
+
+@dataclass(frozen=True)
+class KeepLabelled:
+    """Those that carry a label."""
+
+    def keeps(self, snapshots: Sequence[Snapshot]) -> list[bool]:
+        """True where there is a label."""
+        return [snapshot.label is not None for snapshot in snapshots]
+
+
+def to_drop(snapshots: Sequence[Snapshot], policies: Sequence[Policy]) -> list[Snapshot]:
+    """Those that no policy keeps; nothing when there is no policy."""
+    if not policies:
+        return []
+    votes = [policy.keeps(snapshots) for policy in policies]
+    return [snapshot for index, snapshot in enumerate(snapshots) if not any(vote[index] for vote in votes)]

@@ -1,0 +1,104 @@
+"""What a restore did, as paths, with the assertions of ``tf.train.Checkpoint``'s status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from snapshot.errors import NotMatched
+
+
+@dataclass(eq=False)
+class RestoreStatus:
+    """Which paths a restore reached, and which it did not.
+
+    ``assigned`` holds the stored value in the very same live object (``changed`` are
+    those that had to be written for it); ``rebuilt`` got a new object, because the old
+    one was gone or did not fit; ``untouched`` is live but not in the snapshot;
+    ``unused`` is in the snapshot but nothing live takes it (``unused_reasons`` says
+    why); ``by_reference`` maps paths whose contents were never captured to the reason.
+    """
+
+    reference: str
+    assigned: Sequence[str] = ()
+    rebuilt: Sequence[str] = ()
+    untouched: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    deferred: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    kept_code: Sequence[str] = ()
+    by_reference: Mapping[str, str] = field(default_factory=dict)
+    unused_reasons: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    dry_run: bool = False
+    verb: str = "restore"
+    waiting: Callable[[], Sequence[str]] | None = field(default=None, repr=False)
+
+    def assert_existing_matched(self) -> RestoreStatus:
+        """Every live variable got a stored value; else :class:`NotMatched` with the paths."""
+        if self.untouched:
+            raise NotMatched(_list_paths("these live variables are not in the snapshot", self.untouched))
+        return self
+
+    def assert_consumed(self) -> RestoreStatus:
+        """That, and every stored value found a place; else :class:`NotMatched` with the paths."""
+        self.assert_existing_matched()
+        if self.unused or self.deferred:
+            paths = (*self.unused, *self.deferred)
+            raise NotMatched(_list_paths("these stored variables found nothing live to take them", paths))
+        return self
+
+    def expect_partial(self) -> RestoreStatus:
+        """Say that unmatched paths are meant; they leave the status's text."""
+        self.unused_reasons = {}
+        self.unused = ()
+        return self
+
+    def apply_deferred(self) -> RestoreStatus:
+        """Assign the values that waited for variables which exist by now."""
+        if self.waiting is not None and self.deferred:
+            done = set(self.waiting())
+            self.assigned = (*self.assigned, *done)
+            self.deferred = tuple(path for path in self.deferred if path not in done)
+        return self
+
+    def __str__(self) -> str:
+        if self.verb == "assign":
+            return f"assigned {', '.join(self.assigned)}"
+        verb = "would restore" if self.dry_run else "restored"
+        parts = [f"{verb} {self.reference}: {_count(self.assigned, 'variable')} in place"]
+        if self.changed or self.assigned:
+            parts[0] += f" ({len(self.changed)} had changed)"
+        parts += _named("rebuilt", self.rebuilt)
+        parts += _named("removed", self.removed)
+        parts += _named("deferred", self.deferred)
+        extras = _named("made since, kept:", self.untouched)
+        extras += _named("redefined since, kept as it is:", self.kept_code)
+        extras += _named("not restored:", self.unused, self.unused_reasons)
+        extras += list(self.notes)
+        extras += _named("by reference:", tuple(self.by_reference))
+        first = ", ".join(parts)
+        return f"{first}\n{'; '.join(extras)}" if extras else first
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _count(paths: Sequence[str], noun: str) -> str:
+    return f"{len(paths)} {noun}{'' if len(paths) == 1 else 's'}"
+
+
+def _named(
+    verb: str, paths: Sequence[str], reasons: Mapping[str, str] | None = None, most: int = 4
+) -> list[str]:
+    if not paths:
+        return []
+    shown = ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
+    reason = (reasons or {}).get(paths[0])
+    return [f"{verb} {shown}" + (f" ({reason})" if reason else "")]
+
+
+def _list_paths(sentence: str, paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:20]) + (f" and {len(paths) - 20} more" if len(paths) > 20 else "")
+    return f"{sentence}: {shown}"

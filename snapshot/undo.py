@@ -1,0 +1,93 @@
+"""What can be taken back: one bounded stack of the states before each restore and assign."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from snapshot.blocks import Blocks
+from snapshot.capture import Capture
+from snapshot.errors import NothingToUndo
+from snapshot.model import Snapshot
+
+
+@dataclass(eq=False)
+class Before:
+    """The state before one change of ours.
+
+    ``what`` says which change (``"restore before"``); ``made`` are names that did not
+    exist before it; ``cells`` is how many cells had run by then; ``digests`` are held in
+    the pool for as long as this is.
+    """
+
+    what: str
+    capture: Capture
+    head: Snapshot | None
+    cells: int
+    made: frozenset[str] = frozenset()
+    digests: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+class UndoStack:
+    """The newest ``limit`` states to go back to, and those to go forward to again."""
+
+    def __init__(self, blocks: Blocks, limit: int = 20) -> None:
+        self._blocks = blocks
+        self._limit = limit
+        self._undo: deque[Before] = deque()
+        self._redo: deque[Before] = deque()
+
+    @property
+    def undo_depth(self) -> int:
+        """How many changes can be taken back."""
+        return len(self._undo)
+
+    @property
+    def redo_depth(self) -> int:
+        """How many can be brought again."""
+        return len(self._redo)
+
+    def push(self, before: Before, *, again: bool = False) -> None:
+        """A change was made; unless it is one brought ``again``, what was undone is forgotten."""
+        self._hold(before)
+        self._undo.append(before)
+        if not again:
+            self._let_go(self._redo)
+        while len(self._undo) > self._limit:
+            self._release(self._undo.popleft())
+
+    def push_redo(self, before: Before) -> None:
+        """A change was taken back; ``before`` is the state with it."""
+        self._hold(before)
+        self._redo.append(before)
+
+    def last(self, *, redo: bool = False) -> Before:
+        """The state to go to next; raises :class:`NothingToUndo` when there is none."""
+        stack = self._redo if redo else self._undo
+        if not stack:
+            verb = "redo: nothing was undone" if redo else "undo: nothing was restored or assigned yet"
+            raise NothingToUndo(f"nothing to {verb}")
+        return stack[-1]
+
+    def pop(self, *, redo: bool = False) -> None:
+        """Forget the state that was gone to."""
+        self._release((self._redo if redo else self._undo).pop())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._let_go(self._undo)
+        self._let_go(self._redo)
+
+    def _hold(self, before: Before) -> None:
+        before.digests = tuple(before.capture.digests())
+        self._blocks.retain(before.digests)
+
+    def _release(self, before: Before) -> None:
+        self._blocks.release(before.digests)
+
+    def _let_go(self, stack: deque[Before]) -> None:
+        released: Iterable[Before] = list(stack)
+        stack.clear()
+        for before in released:
+            self._release(before)

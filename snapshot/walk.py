@@ -1,0 +1,241 @@
+"""Namespace -> object graph: one shallow record for each mutable object reached.
+
+The walk keeps an explicit stack, so depth is no limit, and a memo by id, so shared
+references and cycles need no code. A record's children are the live objects
+themselves, except that leaves are replaced by their handles. A record equal to the
+one before is shared between snapshots.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from snapshot.adapters.containers import State, same
+from snapshot.adapters.protocol import GroupAdapter, Kind, LeafAdapter
+from snapshot.adapters.reference import Reference
+from snapshot.handles import Handle, Handles, numbers
+from snapshot.ownership import LibraryGlobals
+from snapshot.registry import ATOMS, Registry
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a walk stops: the rest is then by reference, and said to be."""
+
+    objects: int = 5_000_000
+    seconds: float = 60.0
+
+
+class Record:
+    """The shallow state of one object. ``owner`` is the object, or the handle of a leaf."""
+
+    __slots__ = ("kind", "number", "owner", "state")
+
+    def __init__(self, owner: Any, kind: Kind, state: State, number: int) -> None:
+        self.owner = owner
+        self.kind = kind
+        self.state = state
+        self.number = number
+
+
+@dataclass
+class Walked:
+    """What a walk found.
+
+    ``starts`` gives, for each root, how many records there were before it: records
+    between two starts were first reached from that root.
+    """
+
+    roots: dict[str, Any] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
+    records: dict[int, Record] = field(default_factory=dict)
+    leaves: dict[Handle, Any] = field(default_factory=dict)
+    groups: dict[int, tuple[Any, GroupAdapter]] = field(default_factory=dict)
+    references: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    complete: bool = True
+
+
+class AttributesKind:
+    """The state beside a leaf's contents: ``grad``, ``requires_grad``, an instance dict.
+
+    State: number of attributes, names, values.
+    """
+
+    name = "attributes"
+    fixed = False
+    hashes = False
+    lead = 1
+
+    def __init__(self, adapter: LeafAdapter) -> None:
+        self.adapter = adapter
+
+    def take(self, obj: Any) -> State:
+        found = self.adapter.attributes(obj)
+        return (len(found), *(name for name, _ in found), *(value for _, value in found))
+
+    def put(self, obj: Any, state: State) -> None:
+        count = state[0]
+        present = dict(self.adapter.attributes(obj))
+        for name, value in zip(state[1 : 1 + count], state[1 + count :]):
+            if name not in present or present[name] is not value:
+                self.adapter.set_attribute(obj, name, value)
+
+    def build(self, cls: type, state: State) -> Any:
+        raise TypeError("attributes are not an object")
+
+    def edges(self, state: State) -> Iterator[tuple[str, Any]]:
+        count = state[0]
+        return ((f".{name}", value) for name, value in zip(state[1 : 1 + count], state[1 + count :]))
+
+
+class Walk:
+    """One pass over a namespace. ``previous`` records are shared where they still hold."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        handles: Handles,
+        library: LibraryGlobals,
+        previous: Mapping[int, Record],
+        limits: Limits,
+    ) -> None:
+        self._registry = registry
+        self._handles = handles
+        self._library = library
+        self._previous = previous
+        self._limits = limits
+        self._deadline = monotonic() + limits.seconds
+        self._seen: set[int] = set()
+        self._implicit: set[int] = set()
+        self._may_be_leaf: dict[type, bool] = {}
+        self._attributes: dict[int, AttributesKind] = {}
+        self.found = Walked()
+
+    def add(self, name: str, root: Any) -> None:
+        """Walk everything reachable from one name."""
+        self.found.starts[name] = len(self.found.records)
+        self.found.roots[name] = self._child(root)
+        self.visit([root])
+
+    def add_implicit(self, name: str, root: Any) -> None:
+        """Walk state that no name leads to: it belongs to a library, and is captured all the same."""
+        self._implicit.add(id(root))
+        self.add(name, root)
+
+    def visit(self, stack: list[Any]) -> None:
+        """Walk everything reachable from the objects on ``stack``."""
+        seen = self._seen
+        count = 0
+        while stack:
+            obj = stack.pop()
+            key = id(obj)
+            if key in seen or type(obj) in ATOMS:
+                continue
+            seen.add(key)
+            count += 1
+            if not count % 4096:
+                self._check_time()
+            if not self.found.complete:
+                self.found.references[key] = (obj, "beyond the walk's limits of objects or seconds")
+                continue
+            try:
+                stack.extend(self._enter(obj, key))
+            except RecursionError:
+                raise
+            except Exception as error:
+                reason = f"could not be read: {type(error).__name__}: {error}"
+                self.found.references[key] = (obj, reason)
+
+    def _check_time(self) -> None:
+        if len(self._seen) > self._limits.objects or monotonic() > self._deadline:
+            self.found.complete = False
+
+    def _enter(self, obj: Any, key: int) -> Iterable[Any]:
+        """Record one object; return what to visit next."""
+        handler = self._registry.handler(obj)
+        if isinstance(handler, Reference):
+            if handler.reason is not None:
+                self.found.references[key] = (obj, handler.reason)
+            return ()
+        holder = self._holder(obj)
+        if holder is not None and not getattr(handler, "fixed", False):
+            self.found.references[key] = (obj, f"belongs to a library: {holder}")
+            return ()
+        if hasattr(handler, "take"):
+            return self._record(obj, obj, key, handler)
+        if hasattr(handler, "successor"):
+            self.found.groups[key] = (obj, handler)
+            return ()
+        handle = self._handles.of(obj, handler)
+        self.found.leaves[handle] = obj
+        if not handler.attributes(obj):
+            return ()
+        kind = self._attributes.get(id(handler))
+        if kind is None:
+            kind = self._attributes[id(handler)] = AttributesKind(handler)
+        return self._record(handle, obj, id(handle), kind)
+
+    def _record(self, owner: Any, obj: Any, key: int, kind: Kind) -> Iterable[Any]:
+        state = take(kind, obj)
+        children = state[kind.lead :] if kind.lead else state
+        types = set(map(type, children))
+        next_up: Iterable[Any] = ()
+        if not types <= ATOMS:
+            next_up = [child for child in children if type(child) not in ATOMS]
+            if any(self._leafy(cls) for cls in types):
+                state = (*state[: kind.lead], *map(self._child, children))
+        previous = self._previous.get(key)
+        if previous is None or previous.owner is not owner:
+            record = Record(owner, kind, state, next(numbers))
+        elif previous.kind.name == kind.name and same(previous.state, state):
+            record = previous
+        else:
+            record = Record(owner, kind, state, previous.number)
+        self.found.records[key] = record
+        return next_up
+
+    def _holder(self, obj: Any) -> str | None:
+        return None if id(obj) in self._implicit else self._library.holder(obj)
+
+    def _leafy(self, cls: type) -> bool:
+        found = self._may_be_leaf.get(cls)
+        if found is None:
+            found = self._may_be_leaf[cls] = self._registry.may_be_leaf(cls)
+        return found
+
+    def _child(self, child: Any) -> Any:
+        if type(child) in ATOMS or not self._leafy(type(child)):
+            return child
+        handler = self._registry.handler(child)
+        if not hasattr(handler, "assign_span") or self._holder(child) is not None:
+            return child
+        return self._handles.of(child, handler)  # type: ignore[arg-type]
+
+
+def take(kind: Kind, obj: Any) -> State:
+    """The shallow state, read again when another thread changes the size meanwhile."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return kind.take(obj)
+        except RuntimeError:
+            continue
+    return kind.take(obj)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Many small objects are made at once; the garbage collector would look at each again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
