@@ -23,6 +23,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbconvert.filters import strip_ansi
 
 import snapshot
 
@@ -36,7 +37,13 @@ def execute(notebook: Any, folder: Path) -> dict[str, float]:
     question = nbformat.v4.new_code_cell(ASK)
     notebook.cells.append(question)
     try:
-        NotebookClient(notebook, resources={"metadata": {"path": folder}}, timeout=600).execute()
+        NotebookClient(
+            notebook,
+            resources={"metadata": {"path": folder}},
+            timeout=600,
+            # the kernel's own remarks on its transport are no news to a reader
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        ).execute()
     finally:
         notebook.cells.remove(question)
     return json.loads(question.outputs[0]["text"])
@@ -120,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         accuracy = execute(notebook, folder)
     except CellExecutionError as error:
-        print(f"{error}\nThe notebook as far as it came: {shown(write(notebook, folder)['notebook'])}")
+        print(strip_ansi(str(error)))
+        print(f"The notebook as far as it came: {shown(write(notebook, folder)['notebook'])}")
         return 1
     files = write(notebook, folder)
     if options.picture:
