@@ -64,7 +64,7 @@ def _relinked(snapshot: Snapshot, gone: Mapping[SnapshotKey, Snapshot]) -> Snaps
         key = parent_key(gone[key])
     if not seen:
         return snapshot
-    if key is None or key in seen:
+    if key is None or key in seen or key == key_of(snapshot):
         return replace(snapshot, parent=None)
     return replace(snapshot, parent=key[1] if key[0] == snapshot.run else f"{key[0]}.{key[1]}")
 
@@ -121,12 +121,14 @@ def resolve(
 
 def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None) -> Snapshot:
     found: Snapshot | None
+    # a snapshot without variables is empty, hence false: never test it for truth
+    present = head if head is not None else _default_head(ordered, run)
     if name == "latest":
-        found = head or _default_head(ordered, run)
+        found = present
     elif name.startswith("#"):
         found = _by_id(name[1:], ordered, run)
     elif name.startswith("@"):
-        found = _by_step(name[1:], ordered, head or _default_head(ordered, run))
+        found = _by_step(name[1:], ordered, present)
     else:
         found = next((one for one in reversed(ordered) if one.label == name), None)
     if found is None:
