@@ -105,6 +105,18 @@ class Notebook:
         self.page.wait_for_function(drawn)
         return self.page.locator(selector).first.get_attribute("src")
 
+    def end_kernel(self) -> None:
+        self.page.evaluate(f"() => {CONTEXT}.shutdown()")
+
+    def forgive(self, text: str) -> None:
+        """Complaints with this in them are expected."""
+        self.complaints[:] = [complaint for complaint in self.complaints if text not in complaint]
+
+    def centre(self, selector: str) -> None:
+        """Scroll so that the middle of the window shows it."""
+        middle = "element => element.scrollIntoView({block: 'center'})"
+        self.page.locator(selector).first.evaluate(middle)
+
     def screenshot(self, name: str) -> Path:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
@@ -173,7 +185,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def notebook(lab: Lab, browser: Any) -> Iterator[Any]:
     """``notebook(path)`` opens a copy of that file; complaints of its page fail the test at the end."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context = browser.new_context(viewport={"width": 1280, "height": 1100})
     opened = Notebook(context.new_page(), "")
     opened.page.set_default_timeout(60_000)
 

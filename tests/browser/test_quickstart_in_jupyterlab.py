@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
-PICTURE = ".jupyter-widgets .widget-image"
-HANDLE = ".jupyter-widgets .noUi-handle"
+PICTURE = ".snapshot-evolution .widget-image"
+HANDLE = ".snapshot-evolution .noUi-handle"
+STILL = ".jp-OutputArea-output.jp-RenderedImage img"
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +17,7 @@ def test_the_quickstart_shows_a_picture_that_follows_the_slider(notebook):
     opened.run_all()
     assert opened.errors() == []
     at_first = opened.picture(PICTURE)
-    opened.page.locator(HANDLE).first.scroll_into_view_if_needed()
+    opened.centre(".snapshot-evolution")
     opened.screenshot("quickstart-latest-step")
 
     opened.page.locator(HANDLE).first.press("ArrowLeft")
@@ -35,3 +36,20 @@ def test_the_quickstart_runs_again_in_a_new_kernel_beside_its_own_snapshots(note
         assert opened.errors() == []
         assert opened.picture(PICTURE)
         opened.restart()
+
+
+def test_the_saved_notebook_shows_its_author_the_picture_without_the_kernel_that_made_it(notebook, lab):
+    opened = notebook(QUICKSTART)
+    opened.run_all()
+    live = opened.page.locator(STILL)
+    assert not live.is_visible()  # the widget shows it, once is enough
+    opened.save()
+    opened.end_kernel()
+
+    opened.open(lab)
+
+    opened.picture(STILL)
+    opened.centre(STILL)
+    opened.screenshot("quickstart-reopened")
+    assert opened.page.locator(STILL).is_visible()
+    opened.forgive("model not found")  # JupyterLab's remark on the widget itself
