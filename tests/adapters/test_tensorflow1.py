@@ -9,6 +9,8 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 v1 = tf.compat.v1
 
+from tensorflow.core.framework.variable_pb2 import VariableDef  # noqa: E402
+
 from snapshot.adapters import tensorflow1  # noqa: E402
 from snapshot.adapters.protocol import Form  # noqa: E402
 from snapshot.adapters.tensorflow1 import ADAPTER  # noqa: E402
@@ -114,13 +116,17 @@ class TestCaptureAndAssign:
         ADAPTER.assign(session, {name: np.full(2, n, np.float32) for n, name in enumerate("abc")})
         assert [array[0] for array in values(session).values()] == [0, 1, 2]
 
-    def test_a_ref_variable_that_is_another_ones_initial_value_is_not_lost(self, graph, open_session):
-        first = v1.Variable([1.0], use_resource=False, name="first")
-        second = tf.raw_ops.VariableV2(shape=[1], dtype=tf.float32, name="second")
-        tf.raw_ops.Assign(ref=second, value=first.op.outputs[0])
+    @pytest.mark.parametrize("first_made", ["source", "copy"])
+    def test_a_ref_variable_that_is_another_ones_initial_value_is_not_lost(self, first_made, open_session):
+        ops = {}
+        for name in sorted(("source", "copy"), key=lambda name: name != first_made):
+            ops[name] = tf.raw_ops.VariableV2(shape=[1], dtype=tf.float32, name=name)
+        tf.raw_ops.Assign(ref=ops["source"], value=[1.0])
+        tf.raw_ops.Assign(ref=ops["copy"], value=ops["source"])
         session = open_session()
-        ADAPTER.assign(session, {"first": np.float32([7]), "second": np.float32([8])})
-        assert {name: float(array[0]) for name, array in values(session).items()} == {"first": 7, "second": 8}
+        ADAPTER.assign(session, {"source": np.float32([7]), "copy": np.float32([8])})
+        assert values(session)["source"].tolist() == [7]
+        assert values(session)["copy"].tolist() == [8]
 
     def test_captured_arrays_do_not_change_when_the_variable_does(self, make, open_session):
         weight = make(tf.zeros([200_000]), "W")
@@ -217,9 +223,7 @@ class TestWhatTensorFlowRefuses:
             ADAPTER.assign(session, {"V": np.float32([1])})
 
     def test_a_failing_run_names_the_variable(self, open_session):
-        anything = v1.Variable(
-            v1.placeholder_with_default([1.0], None), name="anything", validate_shape=False
-        )
+        anything = v1.Variable(v1.placeholder_with_default([1.0], None), name="anything", validate_shape=False)
         checked = tf.raw_ops.VarHandleOp(shape=[None], dtype=tf.float32, shared_name="c", name="checked")
         unknown = v1.placeholder_with_default([1.0], None)
         tf.raw_ops.AssignVariableOp(resource=checked, value=unknown, validate_shape=True)
@@ -240,6 +244,33 @@ class TestWhatTensorFlowRefuses:
         assert misfit(session, "grown", before["grown"]) is None
         ADAPTER.assign(session, before)
         assert values(session)["grown"].tolist() == [1, 2, 3]
+
+    def test_a_grown_variable_shrinks_back_although_its_initializer_would_refuse(self, open_session):
+        grown = v1.Variable([1.0], use_resource=False, name="grown")
+        later = v1.placeholder(tf.float32, [None])
+        grow = v1.assign(grown, later, validate_shape=False)
+        session = open_session()
+        before = values(session)
+        session.run(grow, {later: [1, 2, 3]})
+        ADAPTER.assign(session, before)
+        assert values(session)["grown"].tolist() == [1]
+
+    def test_a_resource_never_takes_a_shape_that_its_handle_forbids(self, open_session):
+        fixed = v1.Variable([1.0], use_resource=True, name="fixed")
+        anything = v1.placeholder(tf.float32, None)
+        tf.raw_ops.AssignVariableOp(resource=fixed.handle, value=anything)
+        session = open_session()
+        assert misfit(session, "fixed", np.float32([2])) is None
+        assert "(3,)" in misfit(session, "fixed", np.float32([1, 2, 3]))
+
+    def test_a_variable_that_tensorflow_cannot_read_is_reported_and_the_others_read(self, open_session):
+        v1.Variable([1.0], use_resource=True, name="W")
+        odd = tf.raw_ops.VarHandleOp(shape=[1], dtype=tf.int32, shared_name="W", name="odd")
+        tf.raw_ops.ReadVariableOp(resource=odd, dtype=tf.int32)
+        group = ADAPTER.capture(open_session())
+        assert list(group.parts) == ["W"]
+        assert "int32" in group.report["odd"]
+        assert group.uninitialized == ()
 
     def test_a_grown_variable_without_a_fitting_op_is_refused_with_the_shapes(self, make, open_session):
         make(tf.constant([1.0]), "fixed", validate_shape=False)
@@ -365,9 +396,7 @@ class TestWhatIsFound:
 
 class TestRolesAndStep:
     @pytest.mark.parametrize("scope", ["", "train"])
-    def test_trainable_variables_are_parameters_and_what_optimizers_keep_are_slots(
-        self, scope, make, open_session
-    ):
+    def test_trainable_variables_are_parameters_and_what_optimizers_keep_are_slots(self, scope, make, open_session):
         weight = make([1.0], "net/W")
         make([1.0], "net/moving_mean", trainable=False)
         with v1.variable_scope(scope):
@@ -378,12 +407,13 @@ class TestRolesAndStep:
         assert roles.pop("net/moving_mean") is Role.VALUE
         assert list(roles.values()) == [Role.SLOT] * 4
 
-    @pytest.mark.parametrize("optimizer", ["Momentum", "Adagrad", "RMSProp", "Ftrl", "Adadelta"])
+    @pytest.mark.parametrize("optimizer", ["Adam", "Momentum", "Adagrad", "RMSProp", "Ftrl", "Adadelta"])
     def test_slots_of_sparse_updates_are_slots(self, optimizer, make, open_session):
         table = make(tf.ones([3, 2]), "table")
         momentum = [0.9] if optimizer == "Momentum" else []
-        loss = tf.reduce_sum(tf.nn.embedding_lookup(table, [1]))
-        getattr(v1.train, f"{optimizer}Optimizer")(0.1, *momentum).minimize(loss)
+        with v1.variable_scope("train"):
+            loss = tf.reduce_sum(tf.nn.embedding_lookup(table, [1]))
+            getattr(v1.train, f"{optimizer}Optimizer")(0.1, *momentum).minimize(loss)
         roles = {name: part.role for name, part in ADAPTER.capture(open_session()).parts.items()}
         assert roles.pop("table") is Role.PARAMETER
         assert roles
@@ -429,6 +459,12 @@ class TestUninitialized:
         ADAPTER.assign(session, {"bare": np.float32([2])})
         assert values(session)["bare"].tolist() == [2]
 
+    def test_variables_without_a_value_are_listed_in_the_order_they_were_made(self, open_session):
+        for n in range(6):
+            v1.Variable([1.0], name=f"v{n}", use_resource=n in (1, 4))
+        session = open_session(initialize=False)
+        assert ADAPTER.capture(session).uninitialized == tuple(f"v{n}" for n in range(6))
+
     def test_a_resource_without_an_initialized_op_is_listed(self, open_session):
         bare = tf.raw_ops.VarHandleOp(shape=[1], dtype=tf.float32, shared_name="bare", name="bare")
         tf.raw_ops.AssignVariableOp(resource=bare, value=[1.0])
@@ -448,6 +484,19 @@ class TestUninitialized:
             "sum": 52,
         }
         assert tensorflow1.initialize_rest(session) == []
+
+    def test_initialize_rest_runs_the_initializer_and_not_another_assign(self, graph, open_session):
+        bare = tf.raw_ops.VarHandleOp(shape=[], dtype=tf.float32, shared_name="W", name="W")
+        tf.raw_ops.AssignVariableOp(resource=bare, value=5.0, name="other")
+        tf.raw_ops.AssignVariableOp(resource=bare, value=1.0, name="first")
+        tf.raw_ops.ReadVariableOp(resource=bare, dtype=tf.float32, name="read")
+        definition = VariableDef(variable_name="W:0", initializer_name="first", is_resource=True)
+        definition.snapshot_name = "read:0"
+        known = v1.Variable.from_proto(definition)
+        v1.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, known)
+        session = open_session(initialize=False)
+        assert tensorflow1.initialize_rest(session) == ["W"]
+        assert values(session)["W"] == 1
 
     def test_initialize_rest_leaves_out_what_cannot_be_initialized(self, make, open_session):
         make(v1.placeholder(tf.float32, [1]), "asks")
