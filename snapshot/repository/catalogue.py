@@ -37,8 +37,12 @@ class Catalogue:
                     notes[found[2]].add((found[0], found[1]))
         self._load(notes["zarr.json"] - self._unreadable)
         there = [self._headers[key] for key in sorted(notes["zarr.json"] & self._headers.keys())]
-        kept = [one for one in there if one.key not in notes["dropped"]]
-        return self._labelled(kept, notes["label"]), [one for one in there if one.key in notes["dropped"]]
+        labelled = self._labelled(there, notes["label"])
+        dropped = notes["dropped"]
+        return (
+            [one for one in labelled if one.key not in dropped],
+            [one for one in labelled if one.key in dropped],
+        )
 
     def _load(self, keys: Iterable[Key]) -> None:
         missing = [key for key in keys if key not in self._headers]
@@ -56,17 +60,25 @@ class Catalogue:
                 )
 
     def _labelled(self, headers: list[Header], relabelled: set[Key]) -> list[Header]:
-        """Each with the label it has now: a label stored again in a notebook's run has moved."""
+        """Each with the label it has now.
+
+        A label stored again in a notebook's run has moved for good: the older snapshot
+        does not get it back when the newer one loses it or is dropped.
+        """
         wanted = [one.key for one in headers if one.key in relabelled]
         found = self._storage.get_many([(layout.label_key(*key), None) for key in wanted])
-        said = {key: _read_label(data) for key, data in zip(wanted, found, strict=True)}
-        labels = {one.key: said.get(one.key) or (one.label, one.time) for one in headers}
-        holders: dict[tuple[str, str, str], Header] = {}
-        for one in sorted(headers, key=lambda one: (labels[one.key][1], one.id)):
-            if label := labels[one.key][0]:
-                holders[one.run, one.notebook, label] = one
-        held = {holder.key: label for (_, _, label), holder in holders.items()}
-        return [replace(one, label=held.get(one.key)) for one in headers]
+        said = {key: note for key, data in zip(wanted, found, strict=True) if (note := _read_label(data))}
+        claims = [(one.time, one.id, one, one.label) for one in headers]
+        claims += [(said[one.key][1], one.id, one, said[one.key][0]) for one in headers if one.key in said]
+        last: dict[tuple[str, str, str | None], Key] = {}
+        for _, _, one, label in sorted(claims, key=lambda claim: claim[:2]):
+            last[one.run, one.notebook, label] = one.key
+
+        def now(one: Header) -> str | None:
+            label = said[one.key][0] if one.key in said else one.label
+            return label if last[one.run, one.notebook, label] == one.key else None
+
+        return [replace(one, label=now(one)) for one in headers]
 
 
 def label_note(label: str | None) -> bytes:

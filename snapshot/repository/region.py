@@ -87,7 +87,5 @@ def _shaped(stored: StoredLeaf, index: int, data: memoryview) -> Array:
     """A block's bytes as the hyper-rectangle they are; the last along an axis may be shorter."""
     where = layout.cut_of(stored.leaf)
     grid = np.unravel_index(index, where.grid)
-    shape = [
-        min(block, size - int(at) * block) for at, block, size in zip(grid, where.block_shape, where.shape)
-    ]
+    shape = [min(block, size - int(at) * block) for at, block, size in zip(grid, where.block_shape, where.shape)]
     return np.frombuffer(data, parse_dtype(stored.leaf.dtype)).reshape(shape)

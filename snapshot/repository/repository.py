@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zarr.abc.store import Store
@@ -99,9 +100,11 @@ class Repository:
 
     def relabel(self, snapshot: Snapshot | str, label: str | None) -> None:
         """Give a snapshot another label, or none. Nothing that was committed is rewritten."""
-        one = self._committed(self[snapshot]).header
+        one = self[snapshot]
         data = label_note(check_label(label) if label is not None else None)
-        self._storage.put([(layout.label_key(*one.key), lambda: data)])
+        moved = [other for other in self.timeline if other is not one and _same_label(other, one, label)]
+        notes = [(layout.label_key(*key_of(other)), partial(label_note, None)) for other in moved]
+        self._storage.put([(layout.label_key(*self._committed(one).header.key), lambda: data), *notes])
 
     def drop(self, snapshot: Snapshot | str) -> None:
         """Mark a snapshot as dropped; its children descend from its parent from now on."""
@@ -156,6 +159,11 @@ class Repository:
 
     def _repr_html_(self) -> str:
         return _as_html(self.location, self.timeline)
+
+
+def _same_label(other: Snapshot, one: Snapshot, label: str | None) -> bool:
+    """Whether ``other`` loses ``label`` when ``one`` gets it."""
+    return label is not None and (other.run, other.notebook, other.label) == (one.run, one.notebook, label)
 
 
 def _as_html(location: str, timeline: list[Snapshot]) -> str:

@@ -1,0 +1,108 @@
+"""What is damaged is named; everything else stays readable."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from snapshot import SnapshotWarning
+from snapshot.errors import Damaged
+from snapshot.repository import Repository
+
+
+def flip(path, at=100):
+    """Change one byte of a file."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def stored(example, commit, home):
+    """Two big variables, three small ones and a record, twice."""
+    arrays = {"w": example.big(1), "v": example.big(2), **{name: np.arange(20) for name in "a"}, "b": np.ones(50)}
+    commit(example.entry(arrays, 1, records={"g": b"[1]"}))
+    changed = {name: value + 1 for name, value in arrays.items()}
+    commit(example.entry(changed, 2, 1, records={"g": b"[2]"}))
+    return {1: arrays, 2: changed}
+
+
+def assert_only(home, stored, number, broken):
+    """Of both snapshots exactly this variable cannot be read."""
+    repository = Repository(home)
+    for one in repository:
+        for path, value in stored[one.id].items():
+            if (one.id, path) == (number, broken):
+                with pytest.raises(Damaged, match=f"variable {path!r} of snapshot #first.{number}"):
+                    one[path]
+            else:
+                assert_array_equal(one[path], value)
+
+
+def chunk_of(home, path, row, block=0):
+    (folder,) = (home / "runs/first/variables").glob(f"{path}-*")
+    (chunk,) = folder.glob(f"*/c.{row}.{block}.0")
+    return chunk
+
+
+@pytest.mark.parametrize("block", [0, 2])
+def test_a_flipped_byte_in_a_block_fails_that_variable_only(home, stored, block):
+    flip(chunk_of(home, "w", 1, block))
+    assert_only(home, stored, 2, "w")
+
+
+def test_a_missing_block_fails_that_variable_only(home, stored):
+    chunk_of(home, "v", 0).unlink()
+    assert_only(home, stored, 1, "v")
+
+
+def test_a_block_cut_short_fails_that_variable_only(home, stored):
+    chunk = chunk_of(home, "v", 0)
+    chunk.write_bytes(chunk.read_bytes()[:1000])
+    assert_only(home, stored, 1, "v")
+
+
+def test_a_flipped_byte_in_a_pack_fails_one_small_value_only(home, stored):
+    flip(home / "runs/first/packs/1/c.0", at=3)
+    assert_only(home, stored, 1, "a")
+
+
+def test_a_damaged_record_is_named(home, stored):
+    pack = home / "runs/first/packs/2/c.0"
+    flip(pack, at=pack.read_bytes().index(b"[2]"))
+    with pytest.raises(Damaged, match=r"records of g of snapshot #first\.2"):
+        Repository(home).entry("#2").record("g")
+    assert Repository(home).entry("#1").record("g") == b"[1]"
+
+
+@pytest.mark.parametrize("break_it", [flip, lambda table: table.unlink(), lambda table: table.write_bytes(b"")])
+def test_a_damaged_table_fails_its_snapshot_only(home, stored, break_it):
+    break_it(home / "runs/first/snapshots/2/table")
+    repository = Repository(home)
+    assert [one.id for one in repository] == [1, 2]
+    with pytest.raises(Damaged, match=r"table of snapshot #first\.2"):
+        len(repository["#2"].variables)
+    assert_array_equal(repository["#1"]["w"], stored[1]["w"])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"attributes": {"snapshot": {"run": 1}}}'])
+def test_a_header_that_cannot_be_read_is_left_out_with_a_warning(home, stored, text):
+    (home / "runs/first/snapshots/2/zarr.json").write_text(text)
+    repository = Repository(home)
+    with pytest.warns(SnapshotWarning, match=r"#first\.2 is left out"):
+        assert [one.id for one in repository.timeline] == [1]
+    assert len(repository) == 1
+
+
+def test_a_new_run_writes_again_what_a_damaged_table_would_have_shared(example, home, stored):
+    for number in (1, 2):
+        flip(home / f"runs/first/snapshots/{number}/table")
+    Repository.create_or_open(home).writer("second").commit(example.entry(stored[2], 1, "first.2", run="second"))
+    assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
+
+
+def test_a_damaged_block_shows_in_a_series_where_it_is(home, stored):
+    flip(chunk_of(home, "w", 0, 0))
+    series = Repository(home).series("w")
+    assert_array_equal(series[:, 1400, 5], [one["w"][1400, 5] for one in stored.values()])
+    with pytest.raises(Damaged):
+        series[:, 0, 0]

@@ -1,0 +1,154 @@
+"""What opening does, and what it must never do."""
+
+import json
+import os
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snapshot.errors import NewerFormat, NotARepository, NotWritable
+from snapshot.repository import Repository
+
+
+@pytest.mark.parametrize("opener", [Repository, Repository.create_or_open])
+def test_a_file_is_not_a_repository(home, opener):
+    home.write_text("mine")
+    with pytest.raises(NotARepository, match="is a file"):
+        opener(home)
+    assert home.read_text() == "mine"
+
+
+@pytest.mark.parametrize("opener", [Repository, Repository.create_or_open])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"zarr_format": 3, "node_type": "group", "attributes": {"theirs": 1}}']
+)
+def test_something_else_of_zarr_is_not_a_repository_and_stays_as_it_is(example, home, opener, content):
+    home.mkdir()
+    (home / "zarr.json").write_text(content)
+    before = example.files(home)
+    with pytest.raises(NotARepository, match=r"something else is stored there.*another one"):
+        opener(home)
+    assert example.files(home) == before
+
+
+def test_a_folder_of_other_files_is_not_a_repository(home):
+    home.mkdir()
+    (home / "thesis.tex").write_text("\\section{}")
+    with pytest.raises(NotARepository):
+        Repository.create_or_open(home)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_looking_where_nothing_is_says_so(home, there):
+    if there:
+        home.mkdir()
+    with pytest.raises(NotARepository, match=r"no snapshot repository at .*nothing was found"):
+        Repository(home)
+
+
+@pytest.mark.parametrize("opener", [Repository, Repository.create_or_open])
+def test_a_newer_format_names_both_versions_and_the_way_out(example, commit, home, opener):
+    commit(example.entry({"w": np.arange(3)}))
+    about = json.loads((home / "zarr.json").read_text())
+    about["attributes"]["snapshot_repository"]["format"] = 7
+    (home / "zarr.json").write_text(json.dumps(about))
+    with pytest.raises(NewerFormat, match=r"format 7.*up to 1.*pip install --upgrade"):
+        opener(home)
+
+
+def test_nothing_is_on_disk_before_the_first_commit(home):
+    repository = Repository.create_or_open(home)
+    repository.writer()
+    assert repository.timeline == []
+    assert len(repository) == 0
+    assert not home.exists()
+
+
+def test_a_folder_made_beforehand_can_become_a_repository(example, home, commit):
+    home.mkdir()
+    assert len(commit(example.entry({"w": np.arange(3)}))) == 1
+
+
+def test_folders_on_the_way_are_made(example, tmp_path):
+    home = tmp_path / "a" / "b" / "run.zarr"
+    Repository.create_or_open(home).writer().commit(example.entry({"w": np.arange(3)}))
+    assert len(Repository(str(home))) == 1
+
+
+def test_a_new_repository_is_its_owners_and_not_gits(example, commit, home):
+    commit(example.entry({"w": np.arange(3)}))
+    assert (home / ".gitignore").read_text() == "*\n"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_looking_at_everything_writes_nothing(example, commit, home):
+    commit(example.entry({"w": example.big(), "b": np.arange(3)}, records={"g": b"[]"}))
+    before = {one: one.stat().st_mtime_ns for one in [home, *home.rglob("*")]}
+    repository = Repository(home)
+    assert repository.series("w")[:, 0, 0].shape == (1,)
+    assert repr(repository)
+    assert repository._repr_html_()
+    for one in repository:
+        assert {path: one[path].nbytes for path in one.variables} == {"w": 12_000_000, "b": 24}
+        assert repository.entry(one).record("g") == b"[]"
+    assert {one: one.stat().st_mtime_ns for one in [home, *home.rglob("*")]} == before
+
+
+def test_a_repository_that_may_not_be_written_can_be_read(example, commit, home):
+    commit(example.entry({"w": np.arange(3)}))
+    with as_somebody_else(home.parent):
+        for one in [home, *home.rglob("*")]:
+            assert not os.access(one, os.W_OK, effective_ids=True)
+        assert Repository(home)["latest"]["w"].tolist() == [0, 1, 2]
+        with pytest.raises(NotWritable):
+            Repository(home).drop("latest")
+
+
+def test_a_folder_that_refuses_writes_is_named_with_a_way_out(example, tmp_path):
+    with as_somebody_else(tmp_path):
+        writer = Repository(tmp_path / "made", decode=None) if (tmp_path / "made").exists() else None
+        assert writer is None
+        with pytest.raises(NotWritable, match="Choose another folder"):
+            Repository.create_or_open(tmp_path / "run.zarr").writer().commit(example.entry({"w": np.arange(3)}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_begins_to_refuse_writes_is_named(example, commit, home):
+    commit(example.entry({"w": np.arange(3)}, 1))
+    with as_somebody_else(home.parent), pytest.raises(NotWritable, match=str(home)):
+        commit(example.entry({"w": np.arange(4)}, 2, 1))
+    assert len(commit(example.entry({"w": np.arange(4)}, 2, 1))) == 2
+
+
+@contextmanager
+def as_somebody_else(folder: Path):
+    """``folder`` and all in it can be read but not written, also when the tests run as root."""
+    if sys.platform == "win32":
+        pytest.skip("folders of Windows refuse writes in another way")
+    before = {one: one.stat().st_mode for one in [folder, *folder.rglob("*")]}
+    parents = {one: one.stat().st_mode for one in folder.parents if os.access(one, os.W_OK) and one.owner() == me()}
+    root = os.geteuid() == 0
+    try:
+        for one, mode in before.items():
+            one.chmod(0o555 if stat.S_ISDIR(mode) else 0o444)
+        if root:
+            for one, mode in parents.items():
+                one.chmod(mode | 0o011)
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for one, mode in {**parents, **before}.items():
+            one.chmod(stat.S_IMODE(mode))
+
+
+def me():
+    import pwd
+
+    return pwd.getpwuid(os.geteuid()).pw_name
