@@ -89,12 +89,11 @@ class Difference:
 
 def is_numeric(dtype: np.dtype[Any] | str) -> bool:
     """Whether values of this dtype, or of a dtype that only a framework has, are numbers."""
-    if isinstance(dtype, str):
-        try:
-            dtype = np.dtype(dtype)
-        except TypeError:
-            return _TEXT_DTYPES.fullmatch(dtype) is not None
-    return dtype.kind in "biufc" or dtype.type.__module__.startswith("ml_dtypes")
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        return _TEXT_DTYPES.fullmatch(str(dtype)) is not None
+    return known.kind in "biufc" or known.type.__module__.startswith("ml_dtypes")
 
 
 def as_numbers(value: Any, dtype: np.dtype[Any] | str = "") -> Array:

@@ -1,0 +1,203 @@
+"""The two panels with the step on their x axis: the values, and the size of each update."""
+
+from __future__ import annotations
+
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from snapshot.widgets.axes import label_ticks, name_axis, say, set_ticks, spread, write
+from snapshot.widgets.frames import NOTHING_MOVES, Frame, Moving
+from snapshot.widgets.series import Series
+from snapshot.widgets.theme import Theme
+from snapshot.widgets.words import number
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_NAMES = ("min", "5 %", "25 %", "median", "75 %", "95 %", "max")
+_MEDIAN = 3
+
+
+def draw_values(axes: Axes, series: Series, theme: Theme) -> Moving:
+    """Percentile bands over the steps, or one line for a single number."""
+    x, rows = _positions(series), series.percentiles
+    finite = np.isfinite(rows[:, _MEDIAN])
+    if not finite.any():
+        empty = all(point.statistics.count == 0 and not point.problem for point in series.points)
+        say(axes, "The array is empty" if empty else "No finite value at any step", theme)
+        return NOTHING_MOVES
+    _set_steps(axes, series, theme)
+    set_ticks(axes, "y", _padded(float(np.nanmin(rows)), float(np.nanmax(rows))), theme)
+    main = np.array(series.lineage())
+    if series.is_single:
+        _line(axes, x[main], rows[main, _MEDIAN], theme.data, 2.0)
+    else:
+        _bands(axes, x[main], rows[main], theme)
+    _branches(axes, series, x, rows[:, _MEDIAN], theme)
+    _mark_missing(axes, x[~finite], theme)
+    _label_ends(axes, rows[main], series.is_single, theme)
+    return _cursor(axes, x, rows[:, _MEDIAN], theme)
+
+
+def draw_updates(axes: Axes, series: Series, theme: Theme) -> Moving:
+    """log10 of each relative change since the parent, with a line at -3 (0.1 %)."""
+    x, updates = _positions(series), series.updates
+    finite, same = np.isfinite(updates), np.isneginf(updates)
+    if len(series.points) == 1:
+        say(axes, "An update needs two snapshots; this is the first", theme)
+        return NOTHING_MOVES
+    if not finite.any():
+        say(
+            axes,
+            "Nothing changed between the snapshots" if same.any() else "No change can be measured",
+            theme,
+        )
+        return NOTHING_MOVES
+    _set_steps(axes, series, theme)
+    name_axis(axes, "global step", theme)
+    low, high = min(-3.0, float(updates[finite].min())), max(-3.0, float(updates[finite].max()))
+    low, high = floor(low - 0.4 - 0.6 * bool(same.any())), ceil(high + 0.3)
+    axes.set_ylim(low, high)
+    set_ticks(axes, "y", (low, high), theme, count=4, whole=True)
+    axes.plot((0, 1), (-3, -3), transform=axes.get_yaxis_transform(), **_stroke(theme.muted, 1.0, (4, 3)))
+    write(axes, 1, -3, "0.1 %", color=theme.muted, size=8.5, va="center", offset=(6, 0), over_y=True)
+    main = np.array(series.lineage())
+    _line(axes, x[main], np.where(finite, updates, np.nan)[main], theme.data, 1.6)
+    others = np.setdiff1d(np.flatnonzero(finite), main)
+    axes.plot(x[others], updates[others], **_dots(theme.reference, 4))
+    floor_of = np.full(int(same.sum()), low)
+    axes.plot(x[same], floor_of, clip_on=False, **(_dots(theme.muted, 5) | {"marker": "v"}))
+    if same.any():
+        write(axes, 1, low, "▾ no change", color=theme.muted, size=8, va="center", offset=(6, 0), over_y=True)
+    return _cursor(axes, x, np.where(same, low, updates), theme)
+
+
+def _positions(series: Series) -> Array:
+    steps = np.array(series.steps, dtype=float)
+    # Snapshots of a program without steps all share one: their order is all there is to show.
+    return steps if np.unique(steps).size > 1 or steps.size == 1 else np.arange(1.0, steps.size + 1)
+
+
+def _set_steps(axes: Axes, series: Series, theme: Theme) -> None:
+    x = _positions(series)
+    low, high = float(x.min()), float(x.max())
+    room = (high - low) * 0.02 or 1.0
+    count = int(axes.get_window_extent().width // 80)
+    set_ticks(axes, "x", (low - room, high + room), theme, count=count, whole=True, grid=False)
+    if len(series.points) == 1:
+        label_ticks(axes, "x", [low], [number(low)], theme)
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    room = (high - low) * 0.06 or abs(high) * 0.5 or 1.0
+    return low - room, high + room
+
+
+def _bands(axes: Axes, x: Array, rows: Array, theme: Theme) -> None:
+    if len(x) == 1:
+        _box(axes, float(x[0]), rows[0], theme)
+        return
+    for band, colour in enumerate(theme.bands):
+        axes.fill_between(x, rows[:, band], rows[:, -1 - band], color=colour, linewidth=0, zorder=1 + band)
+    lonely = _lonely(rows[:, _MEDIAN])
+    for index in np.flatnonzero(lonely):
+        _box(axes, float(x[index]), rows[index], theme)
+    _line(axes, x, rows[:, _MEDIAN], theme.data, 2.0)
+
+
+def _box(axes: Axes, x: float, row: Array, theme: Theme) -> None:
+    """One snapshot has no width in steps: its bands get one on the screen."""
+    for band, colour in enumerate(theme.bands):
+        axes.plot((x, x), (row[band], row[-1 - band]), **_stroke(colour, 30.0, None, zorder=1 + band))
+    axes.plot((x,), (row[_MEDIAN],), **_dots(theme.data, 7))
+
+
+def _lonely(values: Array) -> Array:
+    """Finite values whose neighbours are not: a line through them would not be seen."""
+    finite = np.concatenate(([False], np.isfinite(values), [False]))
+    return finite[1:-1] & ~finite[:-2] & ~finite[2:]
+
+
+def _line(axes: Axes, x: Array, y: Array, colour: str, width: float) -> None:
+    axes.plot(x, y, **_stroke(colour, width, None, zorder=5))
+    few = np.isfinite(y) if len(x) <= 40 else _lonely(y)
+    axes.plot(x[few], y[few], **_dots(colour, 2.2 + width))
+
+
+def _branches(axes: Axes, series: Series, x: Array, y: Array, theme: Theme) -> None:
+    """What is not an ancestor of the newest snapshot: thin grey lines from where it left."""
+    main = set(series.lineage())
+    for index, point in enumerate(series.points):
+        if index in main:
+            continue
+        ends = [index] if point.parent is None else [point.parent, index]
+        axes.plot(x[ends], y[ends], **_stroke(theme.reference, 1.4, None, zorder=4))
+        axes.plot(x[[index]], y[[index]], **_dots(theme.reference, 4))
+
+
+def _mark_missing(axes: Axes, x: Array, theme: Theme) -> None:
+    if x.size:
+        across = axes.get_xaxis_transform()
+        axes.plot(x, np.zeros(x.size), transform=across, clip_on=False, **(_dots(theme.chosen, 6) | {"marker": "x"}))
+        write(axes, 1, 0, "× not finite", color=theme.chosen, size=8, va="center", offset=(6, -8))
+
+
+def _label_ends(axes: Axes, rows: Array, single: bool, theme: Theme) -> None:
+    last = rows[np.flatnonzero(np.isfinite(rows[:, _MEDIAN]))[-1:]]
+    if not last.size:
+        return
+    if single:
+        value = float(last[0, _MEDIAN])
+        write(axes, 1, value, number(value), color=theme.data, weight="bold", va="center", offset=(6, 0),
+              over_y=True)  # fmt: skip
+        return
+    low, high = axes.get_ylim()
+    height = axes.get_window_extent().height * 72 / axes.figure.dpi
+    gap = (high - low) * 10.5 / height
+    places = spread([float(place) for place in last[0]], gap, low + gap / 2, high)
+    for index, (name, place) in enumerate(zip(_NAMES, places, strict=True)):
+        median = index == _MEDIAN
+        colour, weight = (theme.data, "bold") if median else (theme.muted, "normal")
+        write(
+            axes,
+            1,
+            place,
+            name,
+            color=colour,
+            size=8.5,
+            weight=weight,
+            va="center",
+            offset=(6, 0),
+            over_y=True,
+        )
+
+
+def _cursor(axes: Axes, x: Array, y: Array, theme: Theme) -> Moving:
+    """A vermillion line and dot at the chosen step."""
+    across = axes.get_xaxis_transform()
+    (line,) = axes.plot((0, 0), (0, 1), transform=across, **_stroke(theme.chosen, 1.2, None, zorder=6))
+    (dot,) = axes.plot((), (), clip_on=False, **_dots(theme.chosen, 7))
+    dot.set(markeredgecolor=theme.paper, markeredgewidth=1.2)
+
+    def move(frame: Frame) -> None:
+        line.set_xdata((x[frame.index],) * 2)
+        dot.set_data((x[frame.index],), (y[frame.index],))
+
+    return Moving((line, dot), move)
+
+
+def _stroke(colour: str, width: float, dashes: tuple[float, float] | None, zorder: float = 3) -> dict[str, Any]:
+    style: Any = "-" if dashes is None else (0, dashes)
+    return {
+        "color": colour, "linewidth": width, "linestyle": style, "marker": "", "zorder": zorder,
+        "solid_capstyle": "butt", "solid_joinstyle": "round", "dash_capstyle": "butt", "antialiased": True,
+    }  # fmt: skip
+
+
+def _dots(colour: str, size: float) -> dict[str, Any]:
+    return {
+        "color": colour, "linestyle": "none", "marker": "o", "markersize": size, "markerfacecolor": colour,
+        "markeredgecolor": colour, "markeredgewidth": 0.8, "fillstyle": "full", "zorder": 6,
+    }  # fmt: skip

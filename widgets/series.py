@@ -1,0 +1,186 @@
+"""One variable over all snapshots that hold it, as numbers ready to draw.
+
+Each :class:`Point` is compared with its parent, not with its neighbour in time: after
+a restore the next snapshot continues from the one restored, and its change is the
+change since then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from snapshot.errors import SnapshotError
+from snapshot.model import Role, Snapshot
+from snapshot.statistics import Statistics, as_numbers, describe, update_size
+
+Array = np.ndarray[Any, np.dtype[Any]]
+#: A run and an id in it.
+Key = tuple[str, int]
+
+_VALUES_KEPT = 6
+NO_STATISTICS = Statistics(0, 0, nan, nan, nan, (nan,) * 7, nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A variable in one snapshot. ``update`` is log10 |dw| / |w| since the parent, or NaN.
+
+    ``parent`` is an index into the series. ``problem`` says why there are no numbers.
+    """
+
+    key: Key
+    name: str  #: "#12 before"
+    step: int
+    shape: tuple[int, ...]
+    dtype: str
+    statistics: Statistics
+    update: float = nan
+    parent: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """All points of one variable, oldest first; never empty."""
+
+    path: str
+    role: Role
+    points: tuple[Point, ...]
+
+    @property
+    def steps(self) -> list[int]:
+        return [point.step for point in self.points]
+
+    @property
+    def percentiles(self) -> Array:
+        """Shape (points, 7): min, 5, 25, 50, 75, 95 %, max; NaN where unknown."""
+        return np.array([point.statistics.percentiles for point in self.points], dtype=float)
+
+    @property
+    def updates(self) -> Array:
+        """Shape (points,): log10 |dw| / |w| since the parent; -inf for no change, NaN for unknown."""
+        return np.array([point.update for point in self.points], dtype=float)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the variable holds one number at every point."""
+        return all(point.statistics.count == 1 or point.problem for point in self.points)
+
+    def lineage(self) -> list[int]:
+        """Indices of the newest point and all it descends from, oldest first."""
+        found: list[int] = []
+        index: int | None = len(self.points) - 1
+        while index is not None:
+            found.append(index)
+            index = self.points[index].parent
+        return found[::-1]
+
+    def index_of(self, key: Key) -> int | None:
+        return next((index for index, point in enumerate(self.points) if point.key == key), None)
+
+
+class Readings:
+    """Values and numbers read so far, by path and digest: equal contents are read once."""
+
+    def __init__(self) -> None:
+        self._statistics: dict[tuple[str, bytes], Statistics] = {}
+        self._updates: dict[tuple[str, bytes, bytes], float] = {}
+        self._values: dict[tuple[str, bytes], Array] = {}
+
+    def value(self, snapshot: Snapshot, path: str) -> Array:
+        """The value as an array of numbers. Raises what reading raises; ``TypeError`` if no numbers."""
+        variable = snapshot.variables[path]
+        key = (path, variable.digest)
+        if key not in self._values:
+            while len(self._values) >= _VALUES_KEPT:
+                del self._values[next(iter(self._values))]
+            self._values[key] = as_numbers(snapshot[path], variable.dtype)
+        self._values[key] = self._values.pop(key)  # the newest is last, the first goes first
+        return self._values[key]
+
+    def statistics(self, snapshot: Snapshot, path: str) -> Statistics:
+        key = (path, snapshot.variables[path].digest)
+        if key not in self._statistics:
+            self._statistics[key] = describe(self.value(snapshot, path))
+        return self._statistics[key]
+
+    def update(self, before: Snapshot, after: Snapshot, path: str) -> float:
+        """log10 of the relative change of ``path``; two equal digests are not read."""
+        old, new = before.variables[path], after.variables[path]
+        if old.shape != new.shape:
+            return nan
+        if old.digest == new.digest:
+            return -inf
+        key = (path, old.digest, new.digest)
+        if key not in self._updates:
+            self._updates[key] = update_size(self.value(before, path), self.value(after, path))
+        return self._updates[key]
+
+    def series(self, snapshots: Sequence[Snapshot], path: str) -> Series:
+        """The points of ``path``; a value that cannot be read is a point with a problem.
+
+        Raises ``ValueError`` when no snapshot holds it.
+        """
+        holding = [snapshot for snapshot in snapshots if path in snapshot.variables]
+        if not holding:
+            raise ValueError(f"{path}: in none of the {len(snapshots)} snapshots")
+        parents = _parents(snapshots, holding)
+        points = [self._point(holding, index, parent, path) for index, parent in enumerate(parents)]
+        return Series(path, holding[-1].variables[path].role, tuple(points))
+
+    def _point(self, holding: Sequence[Snapshot], index: int, parent: int | None, path: str) -> Point:
+        snapshot = holding[index]
+        variable = snapshot.variables[path]
+        numbers, update, problem = NO_STATISTICS, nan, ""
+        try:
+            numbers = self.statistics(snapshot, path)
+        except (SnapshotError, LookupError, OSError, TypeError) as error:
+            problem = str(error)
+        if parent is not None and not problem:
+            # A parent that cannot be read says so at its own point.
+            with suppress(SnapshotError, LookupError, OSError, TypeError):
+                update = self.update(holding[parent], snapshot, path)
+        return Point(
+            key=(snapshot.run, snapshot.id),
+            name=f"#{snapshot.id} {snapshot.label or ''}".strip(),
+            step=snapshot.step,
+            shape=tuple(variable.shape),
+            dtype=str(variable.dtype),
+            statistics=numbers,
+            update=update,
+            parent=parent,
+            problem=problem,
+        )
+
+
+def _parents(snapshots: Sequence[Snapshot], holding: Sequence[Snapshot]) -> list[int | None]:
+    """For each of ``holding`` the index there of its nearest ancestor that is there too."""
+    if all(snapshot.parent is None for snapshot in snapshots):
+        # Imported checkpoints know no parents: they follow each other.
+        return [index - 1 if index else None for index in range(len(holding))]
+    above = {(snapshot.run, snapshot.id): _parent_key(snapshot) for snapshot in snapshots}
+    places: dict[Key, int] = {}
+    parents: list[int | None] = []
+    for index, snapshot in enumerate(holding):
+        key, seen = _parent_key(snapshot), set[Key]()
+        while key is not None and key not in places and key not in seen:
+            seen.add(key)
+            key = above.get(key)
+        # Only what came earlier is in places, so a chain of parents always ends.
+        parents.append(None if key is None else places.get(key))
+        places[snapshot.run, snapshot.id] = index
+    return parents
+
+
+def _parent_key(snapshot: Snapshot) -> Key | None:
+    parent = snapshot.parent
+    if isinstance(parent, str):
+        run, _, number = parent.lstrip("#").rpartition(".")
+        return (run or snapshot.run, int(number)) if number.isdigit() else None
+    return None if parent is None else (snapshot.run, parent)
