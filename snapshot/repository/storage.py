@@ -34,6 +34,7 @@ class _Batch:
     """Items to write, and where that stands."""
 
     items: list[tuple[str, Callable[[], Bytes]]]
+    begun: Event = field(default_factory=Event)
     stopped: Event = field(default_factory=Event)
     settled: Event = field(default_factory=Event)
 
@@ -74,7 +75,12 @@ class Storage:
             # an interrupt reaches this thread, not the one that writes: nothing more is
             # begun, and what was begun is over when we leave
             batch.stopped.set()
-            batch.settled.wait()
+            if batch.begun.is_set():
+                batch.settled.wait()
+
+    def delete(self, key: str) -> None:
+        """Take ``key`` away if it is there."""
+        sync(self._store.delete(key))
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
@@ -144,6 +150,7 @@ class Storage:
 
     async def _put_all(self, batch: _Batch) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
+        batch.begun.set()
 
         async def one(key: str, data: Callable[[], Bytes]) -> None:
             async with gate:

@@ -85,7 +85,13 @@ class Writer:
         plan.writes[layout.table_key(self._run, number)] = lambda: table
         self._uncertain.add(number)
         self._storage.put(plan.writes.items())
-        self._storage.put([(layout.commit_key(self._run, number), header.encode)])
+        key = layout.commit_key(self._run, number)
+        try:
+            self._storage.put([(key, header.encode)])
+        except KeyboardInterrupt:
+            # whoever interrupts a store expects no snapshot, and the key may have arrived
+            self._storage.delete(key)
+            raise
         self._uncertain.discard(number)
         self._committed[number] = header
 

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import re
+import signal
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -100,6 +102,35 @@ def test_a_first_commit_cut_off_at_any_key_can_be_tried_again(example, tmp_path)
         Repository.create_or_open(home).writer("second").commit(first)
         assert_holds(Repository(home)["#second.1"], arrays)
         assert len(Repository(home)) == 1
+
+
+class Interrupting(WrapperStore):
+    """A store at whose n-th set the user presses Ctrl-C; what was begun arrives nevertheless."""
+
+    interrupt_at = -1
+
+    async def set(self, key, value):
+        self.interrupt_at -= 1
+        if self.interrupt_at == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        await super().set(key, value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signal to one's own process")
+def test_an_interrupt_at_any_key_leaves_no_snapshot_and_the_next_commit_works(example, tmp_path):
+    (arrays, first), (changed, second) = first_and_second(example)
+    for moment in range(1, sets_of_a_commit(example, tmp_path) + 1):
+        home = tmp_path / f"interrupted{moment}"
+        store = Interrupting(LocalStore(home))
+        writer = Repository.create_or_open(store).writer("first")
+        writer.commit(first)
+        store.interrupt_at = moment
+        with pytest.raises(KeyboardInterrupt):
+            writer.commit(second)
+        assert [one.id for one in Repository(home).timeline] == [1]
+        writer.commit(second)
+        assert_holds(Repository(home)["#1"], arrays)
+        assert_holds(Repository(home)["#2"], changed)
 
 
 def test_after_a_failure_another_snapshot_can_take_the_next_number(example, failing, home):
