@@ -19,7 +19,7 @@ SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setup
 NOUNS = {"model", "errors", "cutting"}
 PURE = {"statistics", "compare", "retention", "timeline"}
 BORDERS = {"adapters", "repository", "importers", "exporters"}
-JOINTS = {"workspace", "current"}
+JOINTS = {"workspace", "archive", "current"}
 VIEWS = {"widgets", "magics"}
 HEAVY = {"torch", "tensorflow", "keras", "jax", "flax", "matplotlib", "ipywidgets", "zarr", "IPython"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "flax", "sklearn", "pandas"}
@@ -147,7 +147,7 @@ def test_the_magics_import_widgets_only_inside_the_commands_that_plot():
     ("library", "homes"),
     [
         ("zarr", {"repository"}),
-        ("IPython", {"magics"}),
+        ("IPython", {"magics", "widgets"}),
         ("matplotlib", {"widgets"}),
         ("ipywidgets", {"widgets", "adapters"}),
         *((framework, {"adapters", "importers", "exporters"}) for framework in sorted(FRAMEWORKS)),
