@@ -16,12 +16,17 @@ from snapshot.adapters.protocol import Array
 from snapshot.errors import DoesNotFit
 
 
-def to_plain(array: Array) -> Array:
-    """What ``session.run`` gave, as an array that nobody else can write."""
-    if array.dtype == object:
-        return _fixed_width(array)
+def to_plain(value: Any) -> Array:
+    """What ``session.run`` gave, as an array that nobody else can write.
+
+    A value of shape () comes from TensorFlow as a NumPy scalar or as ``bytes``.
+    """
+    if isinstance(value, bytes) or value.dtype == object:
+        return _fixed_width(_as_objects([value]).reshape(()) if isinstance(value, bytes) else value)
+    array = np.asarray(value)
     private = array if array.flags.owndata else array.copy()
-    return private.view(_carrier(private.dtype))
+    carrier = _carrier(private.dtype)
+    return private if carrier == private.dtype else private.view(carrier)
 
 
 def to_feed(array: Array, dtype: str) -> Array:
@@ -80,6 +85,11 @@ def _texts(array: Array) -> Array:
         raise DoesNotFit(f"a string variable takes text or bytes, not {array.dtype}")
     if not all(isinstance(value, bytes) for value in values):
         raise DoesNotFit("a string variable takes text or bytes only")
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = values
-    return texts.reshape(array.shape)
+    return _as_objects(values).reshape(array.shape)
+
+
+def _as_objects(values: list[Any]) -> Array:
+    # np.array(values) would make bytes of one width, and drop NULs at their ends
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects

@@ -174,6 +174,17 @@ class TestCaptureAndAssign:
         ADAPTER.assign(session, {"x": part.array[::-1].copy()})
         assert values(session)["x"].tolist() == part.array[::-1].tolist()
 
+    @pytest.mark.parametrize("value", [1.5, 7, True, b"text", b"NUL\0"])
+    def test_scalars_come_back_as_arrays(self, value, make, open_session):
+        make(value, "scalar")
+        session = open_session()
+        part = ADAPTER.capture(session).parts["scalar"]
+        assert isinstance(part.array, np.ndarray)
+        assert part.array.shape == ()
+        target = open_session(initialize=False)
+        ADAPTER.assign(target, {"scalar": part.array})
+        assert np.array_equal(values(target)["scalar"], part.array)
+
     @pytest.mark.parametrize("texts", [[b"a", b"bcd"], ["ä".encode(), b""], [b"ends in NUL\0\0", b"x"]])
     def test_text_comes_back_to_the_last_byte(self, texts, make, open_session):
         words = make(["", ""], "words")
