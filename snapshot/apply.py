@@ -112,9 +112,7 @@ class Application:
         before = now.leaves.get(handle) if now is not None else None
         if before is not None and leaf.view is None and before.leaf.view is None:
             old = before.leaf
-            if (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order) and len(
-                leaf.blocks
-            ) > 1:
+            if (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order) and len(leaf.blocks) > 1:
                 plan = cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
                 changed = [n for n, pair in enumerate(zip(leaf.blocks, old.blocks)) if pair[0] != pair[1]]
                 if all(self._write_span(handle, obj, leaf, plan.span(index), index) for index in changed):
@@ -135,9 +133,7 @@ class Application:
                 if isinstance(handle, PartHandle) and handle.owner is heir and handle.name in parts
             }
             self._undo.append(lambda a=adapter, h=heir, v=now: a.assign(h, v))  # type: ignore[misc]
-            adapter.assign(
-                heir, {name: self._target.read(handle, self._blocks) for name, handle in parts.items()}
-            )
+            adapter.assign(heir, {name: self._target.read(handle, self._blocks) for name, handle in parts.items()})
 
     def _write_records(self) -> None:
         ordered = sorted(self._plan.records, key=lambda record: record.kind.hashes)

@@ -2,54 +2,238 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import uuid4
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from snapshot.capture import Capture
+import numpy as np
+
+from snapshot import pickling
+from snapshot.adapters.protocol import Form
+from snapshot.binding import Binder, Bound
+from snapshot.budget import default_budget
+from snapshot.capture import Capture, Held
 from snapshot.content import MemoryContent
-from snapshot.engine import Engine
+from snapshot.engine import Engine, Wanted
+from snapshot.errors import RepositoryError, SnapshotWarning
+from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
+from snapshot.paths import numbers_of
+from snapshot.plan import Choice
+from snapshot.repository import Repository, new_run_name
+from snapshot.repository.entry import Entry, StoredEntry, StoredLeaf
+from snapshot.selection import not_found, root_of
+from snapshot.walk import Limits
 
-
-@dataclass(frozen=True)
-class Bound:
-    """A stored state in terms of live objects, and what of it found none."""
-
-    capture: Capture
-    unused: Mapping[str, str] = field(default_factory=dict)
+if TYPE_CHECKING:
+    from snapshot.repository import Writer
 
 
 class Archive:
-    """Nothing on disk yet."""
+    """Where one workspace writes, and what it finds there of earlier runs.
+
+    Nothing is on disk before the first write. A write that fails is a warning: the
+    snapshot stays in memory, and the next one is tried again.
+    """
 
     def __init__(
         self, target: Any, notebook: str, engine: Engine, *, run: str | None = None, trust: bool = False
     ) -> None:
-        self.repository = None
-        self.run = run or uuid4().hex[:6]
+        self.repository: Repository | None = None
+        self.run = run or new_run_name()
+        self.trust = trust
+        self._notebook = notebook
         self._engine = engine
+        self._writer: Writer | None = None
+        self._groups: dict[str, tuple[Any, bytes]] = {}
+        self._pickles = pickling.Pickles()
+        self._written: set[int] = set()
+        if target is not None:
+            self.repository = open_for_writing(target)
 
     @property
     def place(self) -> str:
-        return ""
+        """Where it is, for people; empty without a repository."""
+        return self.repository.location if self.repository is not None else ""
 
     def earlier(self, all: bool = False) -> list[Snapshot]:
-        return []
+        """Snapshots of other runs: this notebook's, or everybody's."""
+        if self.repository is None:
+            return []
+        return [
+            one
+            for one in self.repository.timeline
+            if one.run != self.run and (all or one.notebook == self._notebook)
+        ]
 
-    def write(self, snapshot: Snapshot) -> None: ...
+    def write(self, snapshot: Snapshot) -> None:
+        """Put a snapshot on disk; a failure is a :class:`SnapshotWarning`, nothing is lost."""
+        if self.repository is None:
+            return
+        try:
+            if self._writer is None:
+                self._writer = self.repository.writer(self.run, self._notebook)
+            self._writer.commit(self._entry(snapshot))
+            self._written.add(snapshot.id)
+        except OSError as error:
+            warnings.warn(
+                f"#{snapshot.id} could not be written and is kept in memory only: {error}",
+                SnapshotWarning,
+                stacklevel=4,
+            )
 
-    def bind(self, snapshot: Snapshot, into: Mapping[str, str], patterns: tuple[str, ...]) -> Bound:
+    def _entry(self, snapshot: Snapshot) -> Entry:
         content = snapshot.content
         assert isinstance(content, MemoryContent)
-        return Bound(content.capture)
+        capture, blocks = content.capture, self._engine.blocks
+        named = self._engine.paths(capture).leaves
+        leaves = []
+        for handle, held in capture.leaves.items():
+            path, role, aliases = named.get(handle, ("", held.form.role, ()))
+            leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
+        self._groups = encode_groups(capture, self._groups)
+        return Entry(
+            snapshot=snapshot,
+            leaves=tuple(leaves),
+            records={name: data for name, (_, data) in self._groups.items()},
+            names=content.names,
+            report=content.report,
+            block=lambda digest: blocks[digest].data,
+            pickles=self._pickles.of(capture),
+            plain=tuple(content.variables[name] for name in numbers_of(capture)),
+        )
 
-    def relabel(self, snapshot: Snapshot, label: str) -> Snapshot:
-        return snapshot
+    def bind(self, snapshot: Snapshot, into: Mapping[str, str]) -> Bound:
+        """The stored state in terms of live objects; ``into`` maps stored names to live ones."""
+        content = snapshot.content
+        if isinstance(content, MemoryContent):
+            if not into:
+                return Bound(content.capture)
+            capture = content.capture
+            graph = decode_groups({name: data for name, (_, data) in encode_groups(capture, {}).items()})
+            return self._bind(graph, _FromMemory(capture, self._engine), into, content.names, None)
+        assert self.repository is not None
+        entry = self.repository.entry(snapshot)
+        graph, damaged = _graph_of(entry)
+        found = self._bind(graph, _FromDisk(entry, self._engine), into, entry.names, entry)
+        found.unused.update(damaged)
+        return found
 
-    def drop(self, snapshot: Snapshot) -> None: ...
+    def _bind(
+        self,
+        graph: Graph,
+        leaves: Any,
+        into: Mapping[str, str],
+        names: Mapping[str, str],
+        entry: StoredEntry | None,
+    ) -> Bound:
+        self._engine.registry.load_frameworks()
+        unknown = [name for name in into if name not in graph.roots]
+        if unknown:
+            raise not_found(unknown, graph.roots)
+        roots = dict(into) or {name: name for name in graph.roots}
+        live = {**self._engine.names(), **self._engine.registry.implicit()}
+        unpickle = pickling.loader(entry, leaves, self._engine, self.trust) if entry is not None else None
+        binder = Binder(graph, leaves, self._engine, unpickle)
+        return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 
-    def flush(self) -> None: ...
+    def relabel(self, snapshot: Snapshot, label: str | None) -> None:
+        """Change the label on disk, if the snapshot is there."""
+        if self.repository is not None and (snapshot.run != self.run or snapshot.id in self._written):
+            self.repository.relabel(snapshot, label)
 
-    def close(self) -> None: ...
+    def drop(self, snapshot: Snapshot) -> None:
+        """Drop the snapshot on disk, if it is there."""
+        if self.repository is not None and (snapshot.run != self.run or snapshot.id in self._written):
+            self.repository.drop(snapshot)
+
+    def flush(self) -> None:
+        """Return when everything written so far is on disk: writes are not delayed yet."""
+
+    def close(self) -> None:
+        """Stop writing."""
+        self.repository = self._writer = None
+
+
+class _FromMemory:
+    """Leaves of a capture in memory, by number."""
+
+    def __init__(self, capture: Capture, engine: Engine) -> None:
+        self._capture = capture
+        self._engine = engine
+
+    def held(self, number: int) -> Held:
+        return self._capture.leaves[self._capture.by_number[number]]
+
+    def contents(self, number: int) -> np.ndarray[Any, Any]:
+        return self._capture.read(self._capture.by_number[number], self._engine.blocks)
+
+    def load(self, number: int) -> None:
+        """They are in the pool already."""
+
+
+class _FromDisk:
+    """Leaves of a stored snapshot, by number."""
+
+    def __init__(self, entry: StoredEntry, engine: Engine) -> None:
+        self._entry = entry
+        self._engine = engine
+        self._by_number = {stored.number: stored for stored in entry.leaves}
+
+    def held(self, number: int) -> Held:
+        stored = self._by_number[number]
+        leaf = stored.leaf
+        return Held(leaf, Form(leaf.shape, stored.dtype, leaf.meta, stored.role))
+
+    def contents(self, number: int) -> np.ndarray[Any, Any]:
+        return self._entry.contents(number)
+
+    def load(self, number: int) -> None:
+        for index, digest in enumerate(self._by_number[number].leaf.blocks):
+            if digest not in self._engine.blocks:
+                self._engine.blocks.put(digest, np.frombuffer(self._entry.block(number, index), np.uint8))
+
+
+def _graph_of(entry: StoredEntry) -> tuple[Graph, dict[str, str]]:
+    """The object graph, and for each name whose records are damaged the reason."""
+    groups: dict[str, bytes] = {}
+    damaged: dict[str, str] = {}
+    for name in entry.groups:
+        try:
+            groups[name] = entry.record(name)
+        except RepositoryError as error:
+            damaged[name] = str(error)
+    return decode_groups(groups), damaged
+
+
+def open_repository(target: str | Path | Any) -> Repository:
+    """A repository for looking: never writes. Plain values are read from the records."""
+    return Repository(target, decode=read_plain)
+
+
+def open_for_writing(target: Any) -> Repository:
+    """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
+    return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=read_plain)
+
+
+def read_plain(entry: StoredEntry, path: str) -> Any:
+    """A plain value at a name, made anew in a namespace of its own; no pickle is loaded."""
+    name = root_of(path)
+    namespace: dict[str, Any] = {}
+    engine = Engine(namespace, None, default_budget(), Limits())
+    engine.registry.load_frameworks()
+    graph, _ = _graph_of(entry)
+    if name not in graph.roots:
+        raise not_found([path], (*(stored.path for stored in entry.leaves), *graph.roots))
+    bound = Binder(graph, _FromDisk(entry, engine), engine, None).bind({name: name}, {}, {})
+    if name not in bound.capture.roots:
+        raise not_found([path], [stored.path for stored in entry.leaves])
+    present, _ = engine.look(Wanted(), extra=bound.capture, limited=False)
+    engine.apply(engine.plan(bound.capture, present, Choice()), bound.capture, present)
+    if path == name:
+        return namespace[name]
+    made, _ = engine.look(Wanted(), limited=False)
+    return MemoryContent(made, engine).read(path)
+
+

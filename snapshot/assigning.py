@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from snapshot.blocks import flat_bytes, hash_blocks
+from snapshot.blocks import put_contents
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
-from snapshot.cutting import cut
 from snapshot.engine import Engine
 from snapshot.errors import DoesNotFit
 from snapshot.handles import Handle
@@ -35,9 +34,7 @@ def assigned(values: Mapping[str, Any], present: Capture, engine: Engine) -> tup
             if leaves[handle].leaf.view is not None:
                 # written through its own memory: the base is then what the view says
                 raise_if_base_given(path, handle, values, content)
-            leaves[handle] = leaves[handle]._replace(
-                leaf=_new_leaf(path, value, handle, leaves[handle], engine)
-            )
+            leaves[handle] = leaves[handle]._replace(leaf=_new_leaf(path, value, handle, leaves[handle], engine))
         elif path in roots:
             roots[path] = value
         else:
@@ -49,9 +46,7 @@ def assigned(values: Mapping[str, Any], present: Capture, engine: Engine) -> tup
     return target, Choice(names=frozenset(roots), leaves=frozenset(leaves))
 
 
-def raise_if_base_given(
-    path: str, handle: AnyHandle, values: Mapping[str, Any], content: MemoryContent
-) -> None:
+def raise_if_base_given(path: str, handle: AnyHandle, values: Mapping[str, Any], content: MemoryContent) -> None:
     """Two values for one piece of memory cannot both be right."""
     view = content.capture.leaves[handle].leaf.view
     base = content.capture.by_number.get(view.base) if view else None
@@ -72,14 +67,7 @@ def _new_leaf(path: str, value: Any, handle: AnyHandle, held: Any, engine: Engin
             raise DoesNotFit(
                 f"{path}: found dtype {array.dtype}, expected {held.form.dtype}; convert the value first"
             )
-    contents = np.array(array, dtype, order="C")
-    order = leaf.order if leaf.view is None else "C"
-    memory = np.ascontiguousarray(contents.T).reshape(leaf.shape[::-1]) if order == "F" else contents
-    digests = hash_blocks(memory)
-    plan = cut(memory.shape, memory.itemsize)
-    for index, digest in enumerate(digests):
-        engine.blocks.put(digest, flat_bytes(memory)[slice(*plan.span(index))])
-    return replace(leaf, blocks=digests, order=order, view=None)
+    return put_contents(leaf, np.array(array, dtype, order="C"), engine.blocks)
 
 
 def _as_array(value: Any, engine: Engine) -> np.ndarray[Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,15 @@ def view_of(base: np.ndarray[Any, Any], leaf: Leaf) -> np.ndarray[Any, Any]:
     return np.ndarray(
         leaf.shape, parse_dtype(leaf.dtype), flat_bytes(memory).data, leaf.view.offset, leaf.view.strides
     )
+
+
+def put_contents(leaf: Leaf, contents: np.ndarray[Any, Any], blocks: Blocks) -> Leaf:
+    """The leaf that owns ``contents`` (a private array) itself; its blocks are in the pool, not counted."""
+    contents = np.ascontiguousarray(contents).reshape(contents.shape)
+    order = leaf.order if leaf.view is None else "C"
+    memory = np.ascontiguousarray(contents.T).reshape(leaf.shape[::-1]) if order == "F" else contents
+    digests = hash_blocks(memory)
+    plan = cut(memory.shape, memory.itemsize)
+    for index, digest in enumerate(digests):
+        blocks.put(digest, flat_bytes(memory)[slice(*plan.span(index))])
+    return replace(leaf, blocks=digests, order=order, view=None)

@@ -10,9 +10,7 @@ _CGROUP_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 
 def default_budget(share: float = 0.25) -> int:
     """Bytes: ``share`` of the machine's memory, or of the container's limit if that is less."""
-    limits = (
-        [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else [8 << 30]
-    )
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else [8 << 30]
     for file in _CGROUP_FILES:
         try:
             limits.append(int(Path(file).read_text()))

@@ -120,9 +120,7 @@ def contents_of(sources: Sources) -> tuple[dict[AnyHandle, Held], list[_Pending]
     return held, pending
 
 
-def new_bytes(
-    held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks
-) -> dict[AnyHandle, int]:
+def new_bytes(held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, int]:
     """How many bytes each leaf would add to the pool."""
     found: dict[AnyHandle, int] = {}
     counted: set[bytes] = set()

@@ -122,10 +122,7 @@ class Comparison:
         ]
 
     def _name_lines(self) -> list[str]:
-        lines = [
-            f"{name}: {_short(old)} → {_short(new)}"
-            for name, (old, new) in list(self.values.items())[:_LISTED]
-        ]
+        lines = [f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in list(self.values.items())[:_LISTED]]
         retyped = [f"{name} ({old} → {new})" for name, (old, new) in self.names_retyped.items()]
         named = {"names added": self.names_added, "names removed": self.names_removed, "retyped": retyped}
         return lines + [f"{word}: {_some(many)}" for word, many in named.items() if many]

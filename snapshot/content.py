@@ -49,9 +49,7 @@ class MemoryContent:
         """Path -> why its contents were not stored."""
         named = self._engine.paths(self.capture)
         found = {
-            named.objects[key]: reason
-            for key, (_, reason) in self.capture.references.items()
-            if key in named.objects
+            named.objects[key]: reason for key, (_, reason) in self.capture.references.items() if key in named.objects
         }
         found.update({named.of(handle): reason for handle, reason in self.capture.failed.items()})
         for _, _, group in self.capture.groups.values():

@@ -73,9 +73,7 @@ class Engine:
         self.registry.load_frameworks()
         self._library.refresh()
         with collector_paused():
-            walk = Walk(
-                self.registry, self.handles, self._library, previous.records if previous else {}, self.limits
-            )
+            walk = Walk(self.registry, self.handles, self._library, previous.records if previous else {}, self.limits)
             if not wanted.only:
                 for name, root in self.registry.implicit().items():
                     walk.add_implicit(name, root)
@@ -99,9 +97,7 @@ class Engine:
         if any(pattern.startswith("role:") or "*" in pattern or "?" in pattern for pattern in inner):
             return everything, wanted.only
         starts = {root_of(pattern) for pattern in inner}
-        groups = {
-            name for name, value in everything.items() if hasattr(self.registry.handler(value), "successor")
-        }
+        groups = {name for name, value in everything.items() if hasattr(self.registry.handler(value), "successor")}
         unknown = [pattern for pattern in inner if root_of(pattern) not in everything]
         if unknown and not groups and not self.registry.implicit():
             raise not_found(unknown, everything)
@@ -129,9 +125,7 @@ class Engine:
             return replace(made, leaves=kept, paths=None)
         whole = {name for name in made.roots if any(matches(p, name) for p in inner)}
         records = _reachable_records(made, whole)
-        narrowed = replace(
-            made, leaves=kept, records=records, roots={n: made.roots[n] for n in whole}, starts={}
-        )
+        narrowed = replace(made, leaves=kept, records=records, roots={n: made.roots[n] for n in whole}, starts={})
         narrowed.paths = Paths(
             leaves={handle: found.leaves[handle] for handle in kept},
             objects={key: path for key, path in found.objects.items() if key in records},

@@ -22,24 +22,14 @@ _FIGURE = "a figure or part of one"
 
 #: Top-level module of a type -> why its instances are by reference.
 _BY_MODULE: dict[str, Reference] = {
-    **dict.fromkeys(
-        ("_thread", "_queue", "threading", "queue", "asyncio", "concurrent"), Reference(_RUNNING)
-    ),
+    **dict.fromkeys(("_thread", "_queue", "threading", "queue", "asyncio", "concurrent"), Reference(_RUNNING)),
     **dict.fromkeys(("multiprocessing", "subprocess", "signal", "select", "selectors"), Reference(_RUNNING)),
-    **dict.fromkeys(
-        ("_asyncio", "_contextvars", "contextvars", "sched", "socketserver"), Reference(_RUNNING)
-    ),
+    **dict.fromkeys(("_asyncio", "_contextvars", "contextvars", "sched", "socketserver"), Reference(_RUNNING)),
     **dict.fromkeys(("logging",), Reference("a logger or handler, shared by the whole process")),
     **dict.fromkeys(("weakref", "_weakref", "_weakrefset"), Reference("holds its members weakly")),
-    **dict.fromkeys(
-        ("io", "_io", "tempfile", "zipfile", "tarfile", "mmap"), Reference("an open file or stream")
-    ),
-    **dict.fromkeys(
-        ("socket", "_socket", "ssl", "_ssl", "http", "urllib3", "requests"), Reference("a connection")
-    ),
-    **dict.fromkeys(
-        ("sqlite3", "_sqlite3", "zmq", "sqlalchemy", "h5py"), Reference("a connection or open file")
-    ),
+    **dict.fromkeys(("io", "_io", "tempfile", "zipfile", "tarfile", "mmap"), Reference("an open file or stream")),
+    **dict.fromkeys(("socket", "_socket", "ssl", "_ssl", "http", "urllib3", "requests"), Reference("a connection")),
+    **dict.fromkeys(("sqlite3", "_sqlite3", "zmq", "sqlalchemy", "h5py"), Reference("a connection or open file")),
     **dict.fromkeys(("IPython", "ipykernel", "jupyter_client", "comm", "tornado"), Reference(_PLUMBING)),
     **dict.fromkeys(("traitlets", "prompt_toolkit"), Reference(_PLUMBING)),
     **dict.fromkeys(("matplotlib", "mpl_toolkits"), Reference(_FIGURE)),

@@ -73,8 +73,7 @@ class _Tracer:
         while queue:
             queue.extend(self._follow(queue.popleft()))
         best = {
-            handle: next((p for p in places if p.named), places[0])
-            for handle, places in self._candidates.items()
+            handle: next((p for p in places if p.named), places[0]) for handle, places in self._candidates.items()
         }
         texts = {handle.number: place.path for handle, place in best.items()}
         found = Paths(objects={key: self._finished(path, texts) for key, path in self._objects.items()})

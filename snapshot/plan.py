@@ -26,6 +26,7 @@ class Plan:
     """The writes of one restore, and what is known of everything it does not write."""
 
     rebuild: dict[AnyHandle, str] = field(default_factory=dict)
+    fresh: dict[AnyHandle, None] = field(default_factory=dict)  #: made anew for this restore, contents and all
     write: list[AnyHandle] = field(default_factory=list)
     matched: list[AnyHandle] = field(default_factory=list)
     group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
@@ -140,15 +141,11 @@ def _place_groups(made: Plan, handles: Iterable[AnyHandle], target: Capture, pre
         owner, adapter = parts[0].owner, parts[0].adapter
         heir = adapter.successor(owner, candidates)
         if heir is None:
-            made.unused.update(
-                {part.name: "its session is closed and none of its graph is open" for part in parts}
-            )
+            made.unused.update({part.name: "its session is closed and none of its graph is open" for part in parts})
             continue
         misfits = adapter.misfits(heir, {part.name: target.leaves[part].form for part in parts})
         now = {
-            h.name: held.leaf
-            for h, held in present.leaves.items()
-            if isinstance(h, PartHandle) and h.owner is heir
+            h.name: held.leaf for h, held in present.leaves.items() if isinstance(h, PartHandle) and h.owner is heir
         }
         writes: dict[str, AnyHandle] = {}
         for part in parts:
@@ -175,9 +172,7 @@ def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
     found: set[int] = set()
     while True:
         more = {
-            id(record.owner)
-            for record in fixed
-            if id(record.owner) not in found and _touches(record, rebuild, found)
+            id(record.owner) for record in fixed if id(record.owner) not in found and _touches(record, rebuild, found)
         }
         if not more:
             return found
@@ -237,10 +232,7 @@ def _place_names(
         made.unbind = [
             name
             for name, value in present_names.items()
-            if name not in target.names
-            and choice.removable(name)
-            and not is_ours(value)
-            and not _is_module(value)
+            if name not in target.names and choice.removable(name) and not is_ours(value) and not _is_module(value)
         ]
 
 

@@ -136,6 +136,14 @@ class Registry:
                 return steps
         return {}
 
+    def leaf_adapter(self, kind: str) -> LeafAdapter | None:
+        """A framework's leaf adapter by the name it stores; None when it is not loaded."""
+        for module in self._frameworks.values():
+            for adapter in getattr(module, "LEAF_ADAPTERS", ()):
+                if adapter.kind == kind:
+                    return adapter  # type: ignore[no-any-return]
+        return None
+
     def implicit(self) -> dict[str, Any]:
         """State that no name leads to: global generators, the default session."""
         found = randomness.implicit()

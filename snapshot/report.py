@@ -29,11 +29,11 @@ def status_of(
     named = engine.paths(target)
     changed = [named.of(handle) for handle in made.write]
     changed += [named.of(part) for _, _, parts in made.group_writes.values() for part in parts.values()]
-    assigned = [named.of(handle) for handle in (*made.matched, *made.write)]
+    assigned = [named.of(handle) for handle in (*made.matched, *made.write) if handle not in made.fresh]
     assigned += changed[len(made.write) :]
-    rebuilt = [named.of(handle) for handle in made.rebuild]
+    rebuilt = [named.of(handle) for handle in (*made.rebuild, *made.fresh)]
     for name, stored in made.bind.items():
-        if isinstance(stored, Handle) and stored in made.rebuild:
+        if isinstance(stored, Handle) and (stored in made.rebuild or stored in made.fresh):
             continue
         (assigned if name in before else rebuilt).append(name)
         if name in before:

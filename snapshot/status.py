@@ -89,9 +89,7 @@ def _count(paths: Sequence[str], noun: str) -> str:
     return f"{len(paths)} {noun}{'' if len(paths) == 1 else 's'}"
 
 
-def _named(
-    verb: str, paths: Sequence[str], reasons: Mapping[str, str] | None = None, most: int = 4
-) -> list[str]:
+def _named(verb: str, paths: Sequence[str], reasons: Mapping[str, str] | None = None, most: int = 4) -> list[str]:
     if not paths:
         return []
     shown = ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")

@@ -76,9 +76,7 @@ def check_label(label: str) -> str:
     if label == "latest":
         raise InvalidName("A label cannot be 'latest': that always means the newest snapshot.")
     if label[0] in "#@":
-        raise InvalidName(
-            f"The label {label!r} starts with {label[0]!r}, the sign of an id (#12) or step (@9)."
-        )
+        raise InvalidName(f"The label {label!r} starts with {label[0]!r}, the sign of an id (#12) or step (@9).")
     if "~" in label:
         raise InvalidName(f"The label {label!r} contains '~', which counts back from a snapshot (before~2).")
     if any(one.isspace() or unicodedata.category(one) in ("Cc", "Cs") for one in label):

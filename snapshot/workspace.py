@@ -13,6 +13,7 @@ from typing import Any
 
 from snapshot.apply import interrupts_wait
 from snapshot.archive import Archive
+from snapshot.binding import Bound
 from snapshot.assigning import assigned
 from snapshot.budget import default_budget, human_bytes
 from snapshot.capture import Capture
@@ -197,9 +198,7 @@ class Workspace:
             costliest = max(costs.items(), key=lambda item: item[1], default=None)
             self.last_store = StoreResult(
                 snapshot,
-                sum(
-                    not isinstance(root, ModuleType) for name, root in capture.roots.items() if name[0] != "("
-                ),
+                sum(not isinstance(root, ModuleType) for name, root in capture.roots.items() if name[0] != "("),
                 sum(added.values()),
                 perf_counter() - started,
                 costliest,
@@ -288,11 +287,11 @@ class Workspace:
         defer: bool,
         dry_run: bool,
     ) -> RestoreStatus:
-        bound = self._archive.bind(snapshot, into, patterns)
+        bound = self._archive.bind(snapshot, into)
         target = bound.capture
         choice = replace(self._choose(target, patterns, into), created=created, code=code)
         what = f"restore {snapshot.reference}"
-        return self._change(target, choice, snapshot, what, dry_run, bound.unused)
+        return self._change(target, choice, snapshot, what, dry_run, bound)
 
     def _choose(self, target: Capture, patterns: tuple[str, ...], into: Mapping[str, str]) -> Choice:
         if not patterns or into:
@@ -321,7 +320,7 @@ class Workspace:
         head: Snapshot | None,
         what: str,
         dry_run: bool = False,
-        unused: Mapping[str, str] | None = None,
+        bound: Bound | None = None,
     ) -> RestoreStatus:
         """Make the live objects what ``target`` says, undoably."""
         engine = self._engine
@@ -329,7 +328,9 @@ class Workspace:
             present, _ = engine.look(Wanted(), self._latest, extra=target, limited=False)
             before = dict(engine.names())
             made = engine.plan(target, present, choice)
-            made.unused.update(unused or {})
+            if bound is not None:
+                made.unused.update(bound.unused)
+                made.fresh.update(bound.made)
             reference = head.reference if head else what
             status = status_of(reference, made, target, present, engine, choice.names, before)
             if dry_run:
@@ -388,13 +389,13 @@ class Workspace:
                 new = frozenset(name for name in made.bind if name not in before)
                 back = Before(entry.what, present, self.head, self._cells_run(), new)
                 engine.apply(made, entry.capture, present)
+                if redo:
+                    self._undo.push(back, again=True)
+                else:
+                    self._undo.push_redo(back)
+                self._undo.pop(redo=redo)
             finally:
                 engine.blocks.sweep()
-            if redo:
-                self._undo.push(back, again=True)
-            else:
-                self._undo.push_redo(back)
-            self._undo.pop(redo=redo)
             self.head = entry.head
             return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), status)
 
@@ -436,7 +437,8 @@ class Workspace:
         with self._lock:
             found = self._resolve(reference)
             if found not in self._timeline:
-                return self._archive.relabel(found, new)
+                self._archive.relabel(found, new)
+                return replace(found, label=new)
             self._take_label(new)
             index = next(i for i, snapshot in enumerate(self._timeline) if snapshot.id == found.id)
             renamed = replace(found, label=new)

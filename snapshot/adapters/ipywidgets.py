@@ -26,9 +26,7 @@ class WidgetKind:
 
     def take(self, obj: Any) -> State:
         values = obj._trait_values
-        names = [
-            name for name in obj.keys if name in values and name not in _PLUMBING and not name.startswith("_")
-        ]
+        names = [name for name in obj.keys if name in values and name not in _PLUMBING and not name.startswith("_")]
         return (len(names), *names, *(values[name] for name in names))
 
     def put(self, obj: Any, state: State) -> None:

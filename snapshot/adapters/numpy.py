@@ -108,7 +108,7 @@ def _numpy_class(name: str) -> type | None:
 
 
 class ObjectArrayKind:
-    """An array of Python objects. State: the shape, then the elements in C order."""
+    """An array of Python objects. State: number of axes, the shape, then the elements in C order."""
 
     name = "object array"
     fixed = False
@@ -116,27 +116,33 @@ class ObjectArrayKind:
     lead = 0
 
     def take(self, obj: Any) -> State:
-        return (obj.shape, *np.ndarray.view(obj, np.ndarray).ravel().tolist())
+        return (obj.ndim, *obj.shape, *np.ndarray.view(obj, np.ndarray).ravel().tolist())
 
     def put(self, obj: Any, state: State) -> None:
-        present = self.take(obj)
-        if present[0] != state[0]:
-            raise ValueError(f"its shape changed from {state[0]} to {present[0]}")
-        for index, (old, new) in enumerate(zip(present[1:], state[1:])):
+        (shape, elements), (present_shape, present) = _split(state), _split(self.take(obj))
+        if shape != present_shape:
+            raise ValueError(f"its shape changed from {shape} to {present_shape}")
+        for index, (old, new) in enumerate(zip(present, elements)):
             if old is not new:
-                obj[np.unravel_index(index, obj.shape)] = new
+                obj[np.unravel_index(index, shape)] = new
 
     def build(self, cls: type, state: State) -> Any:
-        made = np.empty(state[0], object)
-        for index, element in enumerate(state[1:]):
-            made[np.unravel_index(index, made.shape)] = element
+        shape, elements = _split(state)
+        made = np.empty(shape, object)
+        for index, element in enumerate(elements):
+            made[np.unravel_index(index, shape)] = element
         return made
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
-        shape = state[0]
-        for index, element in enumerate(state[1:]):
+        shape, elements = _split(state)
+        for index, element in enumerate(elements):
             place = ", ".join(str(int(part)) for part in np.unravel_index(index, shape))
             yield f"[{place}]", element
+
+
+def _split(state: State) -> tuple[tuple[int, ...], State]:
+    ndim = state[0]
+    return tuple(state[1 : 1 + ndim]), state[1 + ndim :]
 
 
 ARRAY = ArrayAdapter()

@@ -25,7 +25,7 @@ class Absent:
     """Stands in a state for a slot that holds nothing; an atom to the walk."""
 
 
-_ABSENT = Absent()
+ABSENT = Absent()
 
 
 def container_of(cls: type) -> Kind | None:
@@ -85,7 +85,7 @@ def take_attributes(obj: Any) -> State:
         try:
             slots.append(member.__get__(obj))
         except AttributeError:
-            slots.append(_ABSENT)
+            slots.append(ABSENT)
     if attributes is None:
         return (None, cls, 0, *slots)
     return (attributes, cls, len(attributes), *attributes, *attributes.values(), *slots)
@@ -102,8 +102,8 @@ def put_attributes(obj: Any, state: State) -> None:
             descriptor.__set__(obj, attributes)
         put_items(attributes, state[3 : 3 + 2 * count], dict)
     for (_, member), value in zip(_slot_descriptors(cls), state[3 + 2 * count :]):
-        present = member.__get__(obj) if _filled(member, obj) else _ABSENT
-        if value is _ABSENT and present is not _ABSENT:
+        present = member.__get__(obj) if _filled(member, obj) else ABSENT
+        if value is ABSENT and present is not ABSENT:
             member.__delete__(obj)
         elif value is not present:
             member.__set__(obj, value)
@@ -123,7 +123,7 @@ def attribute_edges(state: State) -> Iterable[tuple[str, Any]]:
     for name, value in zip(state[3 : 3 + count], state[3 + count : 3 + 2 * count]):
         yield f".{name}", value
     for (name, _), value in zip(_slot_descriptors(cls), state[3 + 2 * count :]):
-        if value is not _ABSENT:
+        if value is not ABSENT:
             yield f".{name}", value
     yield ".__class__", cls
 

@@ -138,9 +138,7 @@ class BitGeneratorAdapter(_StateAdapter):
             obj.state = numbers
             return
         entropy, key, pool, spawned = spawn
-        seed = np.random.SeedSequence(
-            entropy, spawn_key=tuple(key), pool_size=pool, n_children_spawned=spawned
-        )
+        seed = np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=pool, n_children_spawned=spawned)
         obj.__setstate__((numbers, seed))
 
 

@@ -19,11 +19,7 @@ _FITTED_ONCE = Reference()
 def handler_for(obj: Any) -> Any:
     """A reference for compiled parts that no method changes after fitting; else None."""
     module = type(obj).__module__
-    return (
-        _FITTED_ONCE
-        if module.startswith(("sklearn.tree._", "sklearn.neighbors._", "sklearn._loss"))
-        else None
-    )
+    return _FITTED_ONCE if module.startswith(("sklearn.tree._", "sklearn.neighbors._", "sklearn._loss")) else None
 
 
 def naming(obj: Any) -> Mapping[str, Step]:

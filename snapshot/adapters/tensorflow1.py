@@ -58,9 +58,7 @@ class SessionAdapter:
             name: Part(array, found.variables[name].dtype, found.variables[name].role)
             for name, array in reading.values.items()
         }
-        return Group(
-            parts, tuple(reading.uninitialized), {**found.report, **reading.failed}, _step(found, reading)
-        )
+        return Group(parts, tuple(reading.uninitialized), {**found.report, **reading.failed}, _step(found, reading))
 
     def successor(self, owner: Any, candidates: Iterable[Any]) -> Any | None:
         """``owner`` while it is open, else an open session of the same graph.

@@ -33,11 +33,7 @@ class Wave:
         A ref variable can itself be the value of another's assign; feeding it would
         take the variable away from its own assign.
         """
-        return (
-            assign.value not in self.fed
-            and assign.value not in self.targets
-            and assign.target not in self.fed
-        )
+        return assign.value not in self.fed and assign.value not in self.targets and assign.target not in self.fed
 
     def add(self, assign: Assign) -> None:
         """Put ``assign`` into this wave."""

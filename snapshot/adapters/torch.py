@@ -19,9 +19,7 @@ from snapshot.model import Role
 
 # dtypes NumPy does not know travel as integers of the same width
 _CARRIERS = {
-    dtype: {1: (torch.uint8, np.uint8), 2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32)}[
-        dtype.itemsize
-    ]
+    dtype: {1: (torch.uint8, np.uint8), 2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32)}[dtype.itemsize]
     for name in (
         "bfloat16",
         "complex32",
@@ -150,6 +148,7 @@ class GeneratorAdapter:
 
 TENSOR = TensorAdapter()
 GENERATOR = GeneratorAdapter()
+LEAF_ADAPTERS = (TENSOR, GENERATOR)
 
 
 def handler_for(obj: Any) -> Any:

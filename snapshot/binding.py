@@ -1,0 +1,335 @@
+"""A stored graph in terms of live objects: the way back from disk, by path.
+
+Stored and live objects are matched from the names down. A live object of the same
+kind and type takes the stored state; where there is none, plain containers and
+arrays are made anew; what only a pickle could make is left out, with its reason. The
+result is a capture like any other, so the same plan and the same apply restore it.
+Nothing live is written here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from snapshot import plain
+from snapshot.adapters.protocol import Kind
+from snapshot.blocks import put_contents, view_of
+from snapshot.capture import AnyHandle, Capture, Held
+from snapshot.engine import Engine
+from snapshot.errors import Damaged
+from snapshot.graph import CODE_KINDS, PLAIN_KINDS, Graph, Node
+from snapshot.handles import Handle
+from snapshot.kinds import PLAIN, adapter_named
+from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
+from snapshot.walk import AttributesKind, Record, numbers, take
+
+
+class Leaves(Protocol):
+    """Where stored leaves come from."""
+
+    def held(self, number: int) -> Held:
+        """Description of a leaf."""
+
+    def contents(self, number: int) -> np.ndarray[Any, Any]:
+        """Its contents as a fresh array; raises :class:`Damaged`."""
+
+    def load(self, number: int) -> None:
+        """Bring its blocks into the pool; raises :class:`Damaged`."""
+
+
+@dataclass
+class Bound:
+    """A stored state in terms of live objects, and what of it found none."""
+
+    capture: Capture
+    unused: dict[str, str] = field(default_factory=dict)
+    made: dict[AnyHandle, None] = field(default_factory=dict)  #: leaves that had to be made anew
+    alive: list[Any] = field(default_factory=list)  #: what nothing else holds until the names are bound
+
+
+class Binder:
+    """Matches one stored graph with one namespace."""
+
+    def __init__(self, graph: Graph, leaves: Leaves, engine: Engine, unpickle: Callable[[str], Any] | None) -> None:
+        self._graph = graph
+        self._leaves = leaves
+        self._engine = engine
+        self._unpickle = unpickle
+        self._objects: dict[int, Any] = {}
+        self._handles: dict[int, Handle] = {}
+        self._records: dict[int, Record] = {}
+        self._held: dict[AnyHandle, Held] = {}
+        self._pending: deque[Callable[[], None]] = deque()
+        self._late: deque[Callable[[], None]] = deque()
+        self._alive: list[Any] = []
+        self.unused: dict[str, str] = {}
+        self.made: dict[AnyHandle, None] = {}
+
+    def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
+        """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
+        bound: dict[str, Any] = {}
+        for stored, target in roots.items():
+            if stored in self._graph.roots:
+                found = self._bind_root(stored, live.get(target, LEFT_OUT))
+                if found is not LEFT_OUT:
+                    bound[target] = found
+        while self._pending or self._late:
+            (self._pending or self._late).popleft()()
+        capture = Capture(bound, {}, self._records, self._held, {}, {}, names)
+        return Bound(capture, self.unused, self.made, self._alive)
+
+    def _bind_root(self, name: str, live: Any) -> Any:
+        root = self._graph.roots[name]
+        if isinstance(root, dict) and "group" in root:
+            return self._group(root["group"], live)
+        found = self._child(root, live, name)
+        if found is LEFT_OUT and self._unpickle is not None:
+            found = self._from_pickle(name)
+        if found is LEFT_OUT and live is not LEFT_OUT:
+            return live
+        return found
+
+    def _from_pickle(self, name: str) -> Any:
+        assert self._unpickle is not None
+        try:
+            found = self._unpickle(name)
+        except Exception as error:
+            self.unused[name] = str(error)
+            return LEFT_OUT
+        self.unused = {path: why for path, why in self.unused.items() if not _below(path, name)}
+        return found
+
+    def _group(self, stored: Any, live: Any) -> Any:
+        cls, parts = stored
+        handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
+        if not hasattr(handler, "successor"):
+            self.unused.update(dict.fromkeys(parts, f"there is no live {cls.partition(':')[2]} to take it"))
+            return LEFT_OUT
+        for name, number in parts.items():
+            handle = self._engine.handles.part(live, handler, name)  # type: ignore[arg-type]
+            if self._load(number, name):
+                self._held[handle] = self._leaves.held(number)
+        return live
+
+    # --- one child
+
+    def _child(self, stored: Any, live: Any, path: str) -> Any:
+        """The live object, handle or value that a stored child becomes; LEFT_OUT for none."""
+        if not isinstance(stored, dict):
+            return live if type(live) is type(stored) and live == stored else stored
+        ((tag, content),) = stored.items()
+        if tag == "leaf":
+            return self._leaf(content, live, path)
+        if tag == "node":
+            return self._node(content, live, path)
+        if tag == "opaque":
+            return self._opaque(content, live, path)
+        if tag in ("code", "module") and live is not LEFT_OUT:
+            return live
+        value = plain.decode(stored)
+        if value is plain.NOT_PLAIN:
+            if tag != "module":
+                self.unused[path] = f"{content} is not defined here: run the cell that defines it"
+            return LEFT_OUT
+        if type(live) is type(value) and tag in _COMPARED and live == value:
+            return live
+        return value
+
+    def _opaque(self, cls: str, live: Any, path: str) -> Any:
+        if live is not LEFT_OUT and plain.name_of(type(live)) == cls:
+            return live
+        self.unused[path] = f"a {cls.partition(':')[2]} was by reference and ended with its kernel"
+        return LEFT_OUT
+
+    def _leaf(self, number: int, live: Any, path: str) -> Any:
+        known = self._handles.get(number)
+        if known is not None:
+            return known
+        held = self._leaves.held(number)
+        handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
+        if handler is not None and getattr(handler, "kind", None) == held.leaf.kind:
+            if handler.misfit(live, held.form) is None:  # type: ignore[union-attr]
+                if not self._load(number, path):
+                    return self._engine.handles.of(live, handler)  # type: ignore[arg-type]
+                return self._keep(number, self._engine.handles.of(live, handler), held, path)  # type: ignore[arg-type]
+        return self._new_leaf(number, held, path)
+
+    def _load(self, number: int, path: str) -> bool:
+        try:
+            self._leaves.load(number)
+        except Damaged as error:
+            self.unused[path] = str(error)
+            return False
+        return True
+
+    def _keep(self, number: int, handle: Handle, held: Held, path: str) -> Handle:
+        self._handles[number] = handle
+        view = held.leaf.view
+        if view is not None:
+            # a view is written through its own memory here: its base may be another object now
+            held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)
+        self._held[handle] = held
+        attributes = self._graph.attributes.get(number)
+        if attributes is not None:
+            self._pending.append(lambda: self._attributes(handle, attributes, path))
+        return handle
+
+    def _new_leaf(self, number: int, held: Held, path: str) -> Any:
+        adapter = adapter_named(held.leaf.kind, self._engine.registry)
+        if adapter is None:
+            self.unused[path] = f"a {held.leaf.kind} needs its library: import it, then restore again"
+            return LEFT_OUT
+        try:
+            contents = self._new_contents(number, held, path)
+        except Damaged as error:
+            self.unused[path] = str(error)
+            return LEFT_OUT
+        made = adapter.build(held.form, contents)
+        self._alive.append(made)
+        handle = self._engine.handles.of(made, adapter)
+        self.made[handle] = None
+        self._load(number, path)
+        return self._keep(number, handle, held, path)
+
+    def _new_contents(self, number: int, held: Held, path: str) -> np.ndarray[Any, Any]:
+        view = held.leaf.view
+        if view is not None:
+            base = self._leaves.held(view.base)
+            handle = self._leaf(view.base, LEFT_OUT, path)
+            if isinstance(handle, Handle) and (obj := handle.get()) is not None:
+                memory = handle.adapter.view(obj)
+                dense = memory.flags.c_contiguous or memory.flags.f_contiguous
+                if dense and memory.shape == base.leaf.shape and memory.flags.writeable:
+                    return view_of(memory, held.leaf)
+        return self._leaves.contents(number)
+
+    # --- nodes
+
+    def _blocked(self, number: int) -> str | None:
+        """The type, somewhere behind a node, that cannot be made from plain parts; None when all can."""
+        seen: set[int] = set()
+        stack = [number]
+        while stack:
+            current = stack.pop()
+            node = self._graph.nodes.get(current)
+            if current in seen or current in self._objects or node is None:
+                continue
+            seen.add(current)
+            if node.kind not in PLAIN_KINDS or not isinstance(plain.locate(node.cls), type):
+                return node.cls.partition(":")[2]
+            for part in node.state:
+                if isinstance(part, dict) and "opaque" in part:
+                    return str(part["opaque"]).partition(":")[2]
+                if isinstance(part, dict) and "node" in part:
+                    stack.append(part["node"])
+        return None
+
+    def _node(self, number: int, live: Any, path: str) -> Any:
+        if number in self._objects:
+            return self._objects[number]
+        node = self._graph.nodes.get(number)
+        if node is None:
+            self.unused[path] = "its record is missing"
+            return LEFT_OUT
+        kind = self._kind_of(live)
+        if kind is not None and kind.name == node.kind and self._same_type(node, live):
+            return self._adopt(node, kind, live, path)
+        return self._make(node, live, path)
+
+    def _kind_of(self, live: Any) -> Kind | None:
+        if live is LEFT_OUT:
+            return None
+        handler = self._engine.registry.handler(live)
+        return handler if hasattr(handler, "take") else None  # type: ignore[return-value]
+
+    def _same_type(self, node: Node, live: Any) -> bool:
+        return plain.name_of(live if node.kind in CODE_KINDS else type(live)) == node.cls
+
+    def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
+        if kind.fixed:
+            return self._fixed(node, kind, take(kind, live), live, path)
+        self._objects[node.number] = live
+        self._later(node, lambda: self._fill(node, kind, live, path, take(kind, live)))
+        return live
+
+    def _make(self, node: Node, live: Any, path: str) -> Any:
+        kind = PLAIN.get(node.kind)
+        cls = plain.locate(node.cls)
+        if kind is None or node.kind not in PLAIN_KINDS or not isinstance(cls, type):
+            if node.kind in CODE_KINDS:
+                if live is LEFT_OUT:
+                    self.unused[path] = "code is not restored: run the cell that defines it"
+                return live
+            name = node.cls.partition(":")[2]
+            self.unused[path] = f"a {name} needs a pickle, which is loaded only from a trusted repository"
+            return LEFT_OUT
+        blocked = self._blocked(node.number)
+        if blocked is not None:
+            self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
+            return LEFT_OUT
+        if kind.fixed:
+            return self._fixed(node, kind, (), LEFT_OUT, path)
+        head = _head(node)
+        made = self._objects[node.number] = kind.build(cls, head)
+        self._later(node, lambda: self._fill(node, kind, made, path, ()))
+        return made
+
+    def _fixed(self, node: Node, kind: Kind, present: tuple[Any, ...], live: Any, path: str) -> Any:
+        """An immutable container: the live one if its members are the very same, else a new one."""
+        state = self._state(node, present, path)
+        if state is None:
+            return LEFT_OUT
+        if live is not LEFT_OUT and len(state) == len(present):
+            current = [part.get() if isinstance(part, Handle) else part for part in state]
+            if all(a is b for a, b in zip(current, present)):
+                found = live
+            else:
+                found = kind.build(type(live), tuple(current))
+        else:
+            cls = plain.locate(node.cls)
+            found = kind.build(cls, tuple(part.get() if isinstance(part, Handle) else part for part in state))
+        self._objects[node.number] = found
+        self._records[id(found)] = Record(found, kind, state, next(numbers))
+        return found
+
+    def _fill(self, node: Node, kind: Kind, owner: Any, path: str, present: tuple[Any, ...]) -> None:
+        """Work out the state that ``owner`` is to have."""
+        state = self._state(node, present[kind.lead :], path)
+        if state is not None:
+            lead = present[: kind.lead]
+            self._records[id(owner)] = Record(owner, kind, (*lead, *state), next(numbers))
+
+    def _attributes(self, handle: Handle, node: Node, path: str) -> None:
+        kind = AttributesKind(handle.adapter)
+        obj = handle.get()
+        state = self._state(node, kind.take(obj), path)
+        if state is not None:
+            self._records[id(handle)] = Record(handle, kind, state, next(numbers))
+
+    def _state(self, node: Node, present: tuple[Any, ...], path: str) -> tuple[Any, ...] | None:
+        """The stored state with each child bound; None when it cannot be completed."""
+        return match_state(node.kind, node.state, present, path, self._child)
+
+    def _later(self, node: Node, step: Callable[[], None]) -> None:
+        # keys that are objects are known by then from where else they occur
+        (self._late if is_keyed_by_reference(node.kind, node.state) else self._pending).append(step)
+
+
+_COMPARED = {"float", "complex", "bytes", "range", "date", "time", "timedelta", "datetime", "decimal", "fraction",
+             "uuid", "scalar", "dtype", "path", "member"}  # fmt: skip
+
+
+def _head(node: Node) -> tuple[Any, ...]:
+    """What the empty object needs of its state: a deque's length, a dict's factory, an array's shape."""
+    if node.kind == "object array":
+        return node.state[: 1 + node.state[0]]
+    return tuple(plain.decode(part) for part in node.state[:1]) if node.kind in ("deque", "defaultdict") else ()
+
+
+def _below(path: str, name: str) -> bool:
+    return path == name or path.startswith((f"{name}.", f"{name}["))

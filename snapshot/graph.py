@@ -1,0 +1,155 @@
+"""The object graph as plain data: what lets a new kernel restore by path, without pickle.
+
+Each name has a group: the records first reached from it, as JSON. A node is
+``[number, kind, type, state...]``; ``{"node": n}`` and ``{"leaf": n}`` refer to nodes
+and leaves of any group, ``{"opaque": type}`` stands for what is by reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snapshot import plain
+from snapshot.capture import Capture
+from snapshot.handles import Handle, PartHandle
+from snapshot.walk import Record
+
+#: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
+PLAIN_KINDS = {
+    "list", "tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice", "object array",
+    "partial", "numpy.random.Generator",
+}  # fmt: skip
+#: Kinds that are code; by themselves they need no pickle, they need their cell to be run.
+CODE_KINDS = {"function", "class", "cached function"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One stored object: its kind, its type's name, and its encoded state without the lead."""
+
+    number: int
+    kind: str
+    cls: str
+    state: tuple[Any, ...]
+    leaf: int | None = None  #: for the attributes of a leaf: that leaf's number
+
+
+@dataclass
+class Graph:
+    """Everything stored of one snapshot, decoded from its groups."""
+
+    roots: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[int, Node] = field(default_factory=dict)
+    attributes: dict[int, Node] = field(default_factory=dict)
+
+
+def encode_groups(capture: Capture, cache: Mapping[str, tuple[Any, bytes]]) -> dict[str, tuple[Any, bytes]]:
+    """Group name -> (what it was made from, UTF-8 JSON); groups equal to ``cache`` are reused."""
+    found: dict[str, tuple[Any, bytes]] = {}
+    for name, records in _grouped(capture):
+        parts = tuple(
+            (handle.name, handle.number)
+            for handle in capture.leaves
+            if isinstance(handle, PartHandle) and handle.owner is capture.roots[name]
+        )
+        source = (capture.roots[name], records, parts)
+        known = cache.get(name)
+        if known is not None and _same_source(known[0], source):
+            found[name] = known
+            continue
+        nodes = [_node(record, capture) for record in records]
+        if parts:
+            owner = capture.roots[name]
+            nodes.append([_group_number(name), "group", plain.name_of(type(owner)), dict(parts)])
+        document = {"root": _child(capture.roots[name], capture), "nodes": nodes}
+        found[name] = (source, json.dumps(document, separators=(",", ":")).encode())
+    return found
+
+
+def decode_groups(groups: Mapping[str, bytes]) -> Graph:
+    """What :func:`encode_groups` wrote."""
+    found = Graph()
+    for name, data in groups.items():
+        document = json.loads(data)
+        found.roots[name] = document["root"]
+        for number, kind, cls, *state in document["nodes"]:
+            if kind == "group":
+                found.roots[name] = {"group": [cls, state[0]]}
+            elif kind == "attributes":
+                found.attributes[int(cls)] = Node(number, kind, "", tuple(state), int(cls))
+            else:
+                found.nodes[number] = Node(number, kind, cls, tuple(state))
+    return found
+
+
+def needs_pickle(name: str, capture: Capture) -> bool:
+    """Whether anything behind a name can only be made anew by pickle."""
+    seen: set[int] = set()
+    stack = [capture.roots[name]]
+    while stack:
+        child = stack.pop()
+        record = capture.records.get(id(child))
+        if id(child) in seen or isinstance(child, Handle):
+            continue
+        seen.add(id(child))
+        if record is None:
+            if plain.encode(child) is plain.NOT_PLAIN and id(child) not in capture.groups:
+                return True
+            continue
+        if record.kind.name not in PLAIN_KINDS | CODE_KINDS or not _of_python(type(child)):
+            return True
+        stack.extend(record.state[record.kind.lead :])
+    return False
+
+
+def _of_python(cls: type) -> bool:
+    return cls.__module__ in ("builtins", "collections", "functools", "numpy", "numpy.random._generator")
+
+
+def _grouped(capture: Capture) -> Iterator[tuple[str, tuple[Record, ...]]]:
+    """(name, records first reached from it)."""
+    records = list(capture.records.values())
+    names = sorted(capture.roots, key=lambda name: capture.starts.get(name, 0))
+    if not capture.starts:
+        # a narrowed capture has no order of discovery: everything goes with the first name
+        yield from ((name, tuple(records) if index == 0 else ()) for index, name in enumerate(names))
+        return
+    ends = [capture.starts[name] for name in names[1:]] + [len(records)]
+    for name, end in zip(names, ends, strict=True):
+        yield name, tuple(records[capture.starts[name] : end])
+
+
+def _same_source(left: Any, right: Any) -> bool:
+    return (
+        left[0] is right[0]
+        and len(left[1]) == len(right[1])
+        and all(a is b for a, b in zip(left[1], right[1]))
+        and left[2] == right[2]
+    )
+
+
+def _node(record: Record, capture: Capture) -> list[Any]:
+    state = [_child(child, capture) for child in record.state[record.kind.lead :]]
+    if isinstance(record.owner, Handle):
+        lead = list(record.state[: record.kind.lead])
+        return [record.number, "attributes", str(record.owner.number), *lead, *state]
+    named = record.owner if record.kind.name in CODE_KINDS else type(record.owner)
+    return [record.number, record.kind.name, plain.name_of(named), *state]
+
+
+def _child(child: Any, capture: Capture) -> Any:
+    if isinstance(child, Handle):
+        return {"leaf": child.number}
+    record = capture.records.get(id(child))
+    if record is not None and record.owner is child:
+        return {"node": record.number}
+    found = plain.encode(child)
+    return {"opaque": plain.name_of(type(child))} if found is plain.NOT_PLAIN else found
+
+
+def _group_number(name: str) -> int:
+    # groups have no record of their own; a negative number cannot meet a real one
+    return -1 - len(name)

@@ -1,0 +1,32 @@
+"""Kinds and leaf adapters by the name under which they are stored."""
+
+from __future__ import annotations
+
+from snapshot.adapters import buffers, code, containers, randomness
+from snapshot.adapters import numpy as numpy_adapter
+from snapshot.adapters.protocol import Kind, LeafAdapter
+from snapshot.registry import Registry
+
+#: Kinds whose objects can be made from their parts alone.
+PLAIN: dict[str, Kind] = {
+    **{kind.name: kind for kind in containers.CONTAINERS},
+    **{kind.name: kind for kind in code.FIXED.values()},
+    numpy_adapter.OBJECT_ARRAY.name: numpy_adapter.OBJECT_ARRAY,
+    randomness.GENERATOR.name: randomness.GENERATOR,
+}
+
+_LEAVES: dict[str, LeafAdapter] = {
+    adapter.kind: adapter
+    for adapter in (
+        numpy_adapter.ARRAY,
+        randomness.RANDOM,
+        randomness.RANDOM_STATE,
+        randomness.BIT_GENERATOR,
+        *buffers.ADAPTERS.values(),
+    )
+}
+
+
+def adapter_named(kind: str, registry: Registry) -> LeafAdapter | None:
+    """The adapter that wrote leaves of this kind; None when its library is not imported."""
+    return _LEAVES.get(kind) or registry.leaf_adapter(kind)

@@ -1,0 +1,97 @@
+"""Pickles beside the records: for objects that a new kernel can make in no other way.
+
+One stream a name, with its arrays left out (they are leaves, referred to by number),
+so a training step changes blocks and not the pickle. Loading one runs whatever it
+says, so it is loaded only from a repository the user trusts.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from snapshot.adapters.protocol import LeafAdapter
+from snapshot.capture import Capture
+from snapshot.graph import needs_pickle
+from snapshot.handles import Handle
+from snapshot.kinds import adapter_named
+from snapshot.repository.entry import StoredEntry
+
+
+class Pickles:
+    """The pickles of the capture written last, reused while nothing behind a name changed."""
+
+    def __init__(self) -> None:
+        self._records: Any = None
+        self._roots: Any = None
+        self._made: dict[str, bytes] = {}
+
+    def of(self, capture: Capture) -> dict[str, bytes]:
+        """Name -> pickle, for the names that need one and can be pickled."""
+        if capture.records is self._records and capture.roots is self._roots:
+            return self._made
+        numbers = {id(handle.get()): handle.number for handle in capture.leaves if isinstance(handle, Handle)}
+        made: dict[str, bytes] = {}
+        for name, root in capture.roots.items():
+            if name.startswith("(") or isinstance(root, Handle | ModuleType) or not needs_pickle(name, capture):
+                continue
+            data = _dump(root, numbers)
+            if data is not None:
+                made[name] = data
+        self._records, self._roots, self._made = capture.records, capture.roots, made
+        return made
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+    def __init__(self, file: io.BytesIO, numbers: dict[int, int]) -> None:
+        super().__init__(file, protocol=5)
+        self._numbers = numbers
+
+    def persistent_id(self, obj: Any) -> Any:
+        number = self._numbers.get(id(obj))
+        return None if number is None else ("leaf", number)
+
+
+def _dump(root: Any, numbers: dict[int, int]) -> bytes | None:
+    file = io.BytesIO()
+    try:
+        _Pickler(file, numbers).dump(root)
+    except Exception:
+        # any object may refuse, in any way: it is then listed as needing what there is not
+        return None
+    return file.getvalue()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, load: Callable[[int], Any]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._load = load
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._load(pid[1])
+
+
+def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callable[[str], Any]:
+    """A function from a name to its unpickled object; raises when there is no pickle or no trust."""
+    made: dict[int, Any] = {}
+
+    def leaf(number: int) -> Any:
+        if number not in made:
+            held = leaves.held(number)
+            adapter: LeafAdapter | None = adapter_named(held.leaf.kind, engine.registry)
+            if adapter is None:
+                raise pickle.UnpicklingError(f"a {held.leaf.kind} needs its library: import it, then restore again")
+            made[number] = adapter.build(held.form, leaves.contents(number))
+        return made[number]
+
+    def load(name: str) -> Any:
+        if name not in entry.pickled:
+            raise pickle.UnpicklingError("no pickle of it could be made when it was stored")
+        return _Unpickler(entry.pickle(name, trust=trust), leaf).load()
+
+    return load
