@@ -1,5 +1,6 @@
 """The commit key is written last, and only what is new is written at all."""
 
+import asyncio
 import multiprocessing
 import os
 import re
@@ -113,6 +114,9 @@ class Interrupting(WrapperStore):
         self.interrupt_at -= 1
         if self.interrupt_at == 0:
             os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(5000):
+                # the other thread has every chance to go on before this key arrives
+                await asyncio.sleep(0)
         await super().set(key, value)
 
 
@@ -181,8 +185,10 @@ def test_another_snapshot_under_a_used_number_is_refused(example, commit):
 def test_a_run_can_be_continued_by_a_later_writer(example, commit, home):
     w = example.big()
     commit(example.entry({"w": w, "b": np.arange(3)}))
+    before = example.files(home)
     again = Repository.create_or_open(home).writer("first")
     again.commit(example.entry({"w": w, "b": np.arange(3)}))
+    assert example.files(home) == before
     again.commit(example.entry({"w": w + 1, "b": np.arange(4)}, 2, 1))
     repository = Repository(home)
     assert_holds(repository["#1"], {"w": w, "b": np.arange(3)})
