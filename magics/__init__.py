@@ -40,6 +40,8 @@ def load_ipython_extension(shell: Any) -> None:
     door.loaded = True
     dispatch.register(shell, door)
     completion.register(shell, door)
+    shell.events.register("post_run_cell", door.cell_ended)
+    door.take_over()
     if door.announcement:
         print(door.announcement)
 
@@ -55,5 +57,5 @@ def unload_ipython_extension(shell: Any) -> None:
     door.loaded = False
     dispatch.unregister(shell)
     completion.unregister(shell)
-    if door.made is not None:
-        door.made.flush()
+    shell.events.unregister("post_run_cell", door.cell_ended)
+    door.give_up()

@@ -7,7 +7,7 @@ commands that show something return it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from IPython.core.error import UsageError
 
 from snapshot.budget import human_bytes
 from snapshot.magics.door import Door
-from snapshot.magics.listing import Table, clock, counted, enumerated
+from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of
 
 if TYPE_CHECKING:
     from snapshot.model import Snapshot, Variable
@@ -35,6 +35,11 @@ class Call:
     def workspace(self) -> Workspace:
         """The workspace of the shell; made when a command first needs it."""
         return self.door.workspace
+
+    def timeline(self) -> Sequence[Snapshot]:
+        """The timeline; completion remembers what was seen, since it must not read the disk."""
+        self.door.seen = self.workspace.timeline
+        return self.door.seen
 
 
 def store(call: Call) -> None:
@@ -69,35 +74,25 @@ def restore(call: Call) -> None:
 def list_(call: Call) -> Table:
     """``%snapshot list``: oldest first, an arrow at the one the present descends from."""
     workspace, everything = call.workspace, call.given.all
-    snapshots = workspace.snapshots(all=True) if everything else workspace.timeline
-    own = {snap.run for snap in workspace.timeline}
-    rows = [(*_row(snap, own, workspace.head), snap.notebook) for snap in snapshots]
-    columns: tuple[str, ...] = (
-        "",
-        "id",
-        "label",
-        "step",
-        "time",
-        "variables",
-        "size",
-        "after",
-        "note",
-        "notebook",
-    )
+    snapshots = workspace.snapshots(all=True) if everything else call.timeline()
+    # describing one reads its table from disk, and the newest are what people look for
+    rows = [(*_row(snap, workspace), snap.notebook) for snap in snapshots[-MOST_ROWS:]]
+    columns: tuple[str, ...] = ("", "id", "label", "step", "time", "variables", "size", "after", "note", "notebook")
     if not everything:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
+    older = f"; the newest {len(rows)}" if len(rows) < len(snapshots) else ""
     notes = () if rows else ("%snapshot store NAME makes the first.",)
     numeric = frozenset({"step", "variables", "size"})
-    return Table(counted(len(rows), "snapshot"), columns, rows, numeric, notes)
+    return Table(f"{counted(len(snapshots), 'snapshot')}{older}", columns, rows, numeric, notes)
 
 
-def _row(snap: Snapshot, own: set[str], head: Snapshot | None) -> tuple[str, ...]:
-    """One row; ids are written as ``restore`` takes them, with the run where it is not ours."""
+def _row(snap: Snapshot, workspace: Workspace) -> tuple[str, ...]:
+    head = workspace.head
     here = head is not None and (snap.run, snap.id) == (head.run, head.id)
     parent = "" if snap.parent is None else f"#{snap.parent}"
     return (
         "→" if here else "",
-        f"#{snap.id}" if snap.run in own else f"#{snap.run}.{snap.id}",
+        reference_of(snap, workspace.run),
         snap.label or "",
         f"{snap.step:,}",
         clock(snap.time),
@@ -149,37 +144,28 @@ def label(call: Call) -> None:
     workspace, given = call.workspace, call.given
     snap = workspace[given.ref]
     workspace.label(snap, given.label)
-    print(f"#{snap.id} is now {given.label}" + (f" (was {snap.label})." if snap.label else "."))
+    print(f"#{snap.id} is now {given.label}" + (f" (was {snap.label})" if snap.label else ""))
 
 
 def drop(call: Call) -> None:
     """``%snapshot drop``: every reference is looked up before anything is deleted."""
-    found = _distinct(call.workspace[reference] for reference in call.given.refs)
-    for snap in found:
-        call.workspace.drop(snap)
-    print(f"Dropped {', '.join(_names(found))}; {counted(len(call.workspace.timeline), 'snapshot')} left.")
+    dropped = call.workspace.drop(*call.given.refs)
+    print(f"dropped {', '.join(_names(dropped))}; {counted(len(call.timeline()), 'snapshot')} left")
 
 
 def prune(call: Call) -> None:
     """``%snapshot prune``: what any option keeps stays, and so does what has a label."""
     from snapshot.retention import KeepEvery, KeepLabelled, KeepLast
 
-    workspace, given = call.workspace, call.given
+    given = call.given
     if given.keep is None and given.every is None:
-        raise UsageError("prune needs --keep N, --every HOURS or both; else nothing but labels would stay.")
+        raise UsageError("prune needs --keep N, --every HOURS or both; else nothing but labels would stay")
     rules: list[Policy] = [KeepLabelled()]
     rules += [KeepLast(given.keep)] if given.keep is not None else []
     rules += [KeepEvery(hours=given.every)] if given.every is not None else []
-    before = list(workspace.timeline)
-    workspace.prune(*rules)
-    left = {(snap.run, snap.id) for snap in workspace.timeline}
-    gone = [snap for snap in before if (snap.run, snap.id) not in left]
-    what = f"Dropped {enumerated(_names(gone))}" if gone else "Nothing to drop"
-    print(f"{what}; {counted(len(left), 'snapshot')} left.")
-
-
-def _distinct(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    return list({(snap.run, snap.id): snap for snap in snapshots}.values())
+    dropped = call.workspace.prune(*rules)
+    what = f"dropped {enumerated(_names(dropped))}" if dropped else "nothing to drop"
+    print(f"{what}; {counted(len(call.timeline()), 'snapshot')} left")
 
 
 def _names(snapshots: list[Snapshot]) -> list[str]:
@@ -201,7 +187,7 @@ def assign(call: Call) -> None:
 def exclude(call: Call) -> None:
     """``%snapshot exclude``."""
     call.workspace.exclude(*call.given.names)
-    print(f"Left out of every store from now on: {', '.join(call.workspace.excluded)}")
+    print(f"left out of every store from now on: {', '.join(call.workspace.excluded)}")
 
 
 def undo(call: Call) -> None:
@@ -223,20 +209,23 @@ def plot(call: Call) -> Any:
 
 def open_(call: Call) -> None:
     """``%snapshot open``."""
-    workspace, given = call.workspace, call.given
-    workspace.open(given.path, trust=given.trust)
-    print(f"Snapshots go to {workspace.repository} from now on.")
+    call.workspace.open(call.given.path, trust=call.given.trust)
+    print(f"snapshots go to {_place(call.workspace)} from now on; {counted(len(call.timeline()), 'snapshot')} known")
 
 
 def flush(call: Call) -> None:
     """``%snapshot flush``."""
     call.workspace.flush()
-    where = call.workspace.repository
-    print(f"Everything stored is in {where}." if where is not None else "Nothing goes to disk: memory only.")
+    print(f"everything stored is in {_place(call.workspace)}")
 
 
 def close(call: Call) -> None:
     """``%snapshot close``."""
-    where = call.workspace.repository
+    place = _place(call.workspace)
     call.workspace.close()
-    print(f"Closed {where}." if where is not None else "Closed; there was no repository.")
+    print(f"closed {place}; snapshots stay in memory from now on")
+
+
+def _place(workspace: Workspace) -> str:
+    repository = workspace.repository
+    return "memory only" if repository is None else str(repository.location)

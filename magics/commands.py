@@ -17,9 +17,7 @@ from snapshot.magics.words import pair
 
 _NAMES_HELP = "nothing but these: names, paths, globs (model.*) or roles (role:parameter)"
 _ONLY = Argument("--only", _NAMES_HELP, "NAME", "+", fits=Fits.NAME)
-_INTO = Argument(
-    "--into", "put OLD into another live variable, or a new name", "OLD=NEW", "+", pair, fits=Fits.NAME
-)
+_INTO = Argument("--into", "put OLD into another live variable, or a new name", "OLD=NEW", "+", pair, fits=Fits.NAME)
 _ASSIGNMENT = Argument("assignment", "a path, =, an expression", "PATH=EXPRESSION", type=pair, fits=Fits.NAME)
 _EXCLUDE = Argument("--exclude", "leave these out, this time", "NAME", "+", fits=Fits.NAME)
 _REFERENCE_HELP = "a label, #12, @1000 (a step), latest, or one of them with ~1 behind it (one before)"
@@ -57,6 +55,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--defer", "let values wait for variables that do not exist yet"),
             Argument("--dry-run", "say what would happen and write nothing"),
         ),
+        rewrites=True,
     ),
     Command(
         "list",
@@ -103,6 +102,7 @@ COMMANDS: tuple[Command, ...] = (
         actions.assign,
         (_ASSIGNMENT,),
         verbatim=True,
+        rewrites=True,
     ),
     Command(
         "exclude",
@@ -110,8 +110,8 @@ COMMANDS: tuple[Command, ...] = (
         actions.exclude,
         (Argument("names", "names, paths, globs or roles", "NAME", "+", fits=Fits.NAME),),
     ),
-    Command("undo", "take back the last restore or assign", actions.undo),
-    Command("redo", "do again what undo took back", actions.redo),
+    Command("undo", "take back the last restore or assign", actions.undo, rewrites=True),
+    Command("redo", "do again what undo took back", actions.redo, rewrites=True),
     Command(
         "plot",
         "show how values evolve over the steps",

@@ -15,6 +15,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from snapshot.magics.commands import BY_NAME
 from snapshot.magics.door import Door
 from snapshot.magics.grammar import Argument, Command, Fits
+from snapshot.magics.listing import reference_of
 from snapshot.magics.words import quote, split
 
 _IDENTIFIER = "snapshot_magic"
@@ -103,11 +104,11 @@ def _offers(argument: Argument, door: Door, hidden: frozenset[str]) -> Iterator[
 
 def _references(door: Door) -> Iterator[str]:
     """Labels, the newest first, then ids."""
-    snapshots = list(reversed(door.made.timeline)) if door.made is not None else []
-    if snapshots:
-        yield from dict.fromkeys(snap.label for snap in snapshots if snap.label)
+    newest = door.known()[::-1]
+    if door.made is not None and newest:
+        yield from dict.fromkeys(snap.label for snap in newest if snap.label)
         yield "latest"
-        yield from (f"#{snap.id}" for snap in snapshots)
+        yield from (reference_of(snap, door.made.run) for snap in newest)
 
 
 def _names(door: Door, hidden: frozenset[str]) -> Iterator[str]:

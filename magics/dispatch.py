@@ -58,7 +58,9 @@ def run(door: Door, line: str, local: dict[str, Any] | None = None) -> Any:
         return None
     try:
         command = commands.find(word)
-        return command.run(Call(door, parse(command, rest), names))
+        call = Call(door, parse(command, rest), names)
+        door.rewrote = door.rewrote or command.rewrites
+        return command.run(call)
     except HelpShown:
         return None
     except SnapshotError as error:

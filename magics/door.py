@@ -1,4 +1,4 @@
-"""One shell's door: its workspace, made at first use, and what it was told at loading.
+"""One shell's door: its workspace, made at first use, and what was told at loading.
 
 A shell owns its :class:`Door`; the door owns the workspace. It outlives
 ``%unload_ext``, so that loading the extension again finds the same timeline.
@@ -6,10 +6,14 @@ A shell owns its :class:`Door`; the door owns the workspace. It outlives
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from snapshot.model import Snapshot
     from snapshot.workspace import Workspace
 
 #: The folder in the working directory that takes the snapshots unless told otherwise.
@@ -21,30 +25,72 @@ _ATTRIBUTE = "_snapshot_door"
 class Door:
     """The variables of a shell, where their snapshots go, and the workspace over both."""
 
-    def __init__(self, namespace: dict[str, Any], folder: Path) -> None:
-        self.namespace = namespace
-        self.home = folder / DEFAULT_REPOSITORY
+    def __init__(self, shell: Any) -> None:
+        self.namespace: dict[str, Any] = shell.user_ns
+        self.hidden: dict[str, Any] = shell.user_ns_hidden
+        self.home = Path.cwd() / DEFAULT_REPOSITORY
         self.loaded = False
-        self._workspace: Workspace | None = None
+        self.made: Workspace | None = None  #: the workspace if there is one already
+        self.seen: Sequence[Snapshot] = ()  #: what the timeline was when a command last looked
+        self.rewrote = False  #: whether a command in this cell changed variables
+        self._cells = 0
 
     @property
     def workspace(self) -> Workspace:
         """The workspace; the first call makes it, which imports the library proper."""
-        if self._workspace is None:
-            from snapshot.workspace import Workspace
+        if self.made is None:
+            self.made = self._make()
+            self.take_over()
+        return self.made
 
-            self._workspace = Workspace(self.namespace, self.home)
-        return self._workspace
+    def _make(self) -> Workspace:
+        from snapshot.errors import RepositoryError
+        from snapshot.workspace import Workspace
 
-    @property
-    def made(self) -> Workspace | None:
-        """The workspace if there is one already."""
-        return self._workspace
+        about = {"notebook": self._notebook(), "hidden": self.hidden, "cells_run": lambda: self._cells}
+        try:
+            return Workspace(self.namespace, self.home, **about)  # type: ignore[arg-type]
+        except RepositoryError as error:
+            # a stranger's folder of that name must not stand in the way of a store
+            print(f"Snapshots stay in memory until %snapshot open: {error}", file=sys.stderr)
+            return Workspace(self.namespace, None, **about)  # type: ignore[arg-type]
+
+    def _notebook(self) -> str:
+        """The file name of the notebook, from whoever started the kernel; empty in a terminal."""
+        path = self.namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+        return Path(str(path)).name
+
+    def known(self) -> list[Snapshot]:
+        """The timeline without a look at the disk: earlier runs' as last seen, and this run's."""
+        if self.made is None:
+            return []
+        own = self.made._timeline  # the public timeline reads the repository again
+        return [*(snap for snap in self.seen if snap.run != self.made.run), *own]
 
     def settle(self) -> None:
-        """Fix the default repository in the present working directory, unless it is in use already."""
-        if self._workspace is None:
+        """Fix the default repository in the present working directory, unless it is in use."""
+        if self.made is None:
             self.home = Path.cwd() / DEFAULT_REPOSITORY
+
+    def take_over(self) -> None:
+        """Let ``snapshot.store`` and its kin act on this workspace, once there is one."""
+        if self.made is not None:
+            from snapshot.current import use
+
+            use(self.made)
+
+    def give_up(self) -> None:
+        """The opposite of :meth:`take_over`; what was stored is written out first."""
+        if self.made is not None:
+            from snapshot.current import use
+
+            use(None)
+            self.made.flush()
+
+    def cell_ended(self, _result: object = None) -> None:
+        """Count a cell, for ``undo`` to say how many ran since; a restore is not one of them."""
+        self._cells += not self.rewrote
+        self.rewrote = False
 
     @property
     def announcement(self) -> str | None:
@@ -58,6 +104,6 @@ def door_of(shell: Any) -> Door:
     """The door of ``shell``; made with the present working directory when there is none."""
     door = getattr(shell, _ATTRIBUTE, None)
     if door is None:
-        door = Door(shell.user_ns, Path.cwd())
+        door = Door(shell)
         setattr(shell, _ATTRIBUTE, door)
     return cast(Door, door)

@@ -79,7 +79,8 @@ class Command:
     """One command. ``run`` takes a :class:`snapshot.magics.actions.Call`.
 
     A ``verbatim`` command has one positional, which receives the rest of the line as
-    it was typed: nothing is split, unquoted or expanded.
+    it was typed: nothing is split, unquoted or expanded. One that ``rewrites`` changes the
+    variables, so that its cell is not counted among those that ran since.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Command:
     run: Callable[[Any], Any]
     arguments: tuple[Argument, ...] = ()
     verbatim: bool = False
+    rewrites: bool = False
 
     @property
     def usage(self) -> str:

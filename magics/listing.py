@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snapshot.model import Snapshot
 
 #: Rows shown before the rest is counted instead: beyond it a notebook gets slow to open.
 MOST_ROWS = 200
@@ -113,6 +117,11 @@ def clock(moment: datetime, now: datetime | None = None) -> str:
     local = moment.astimezone()
     today = (now or datetime.now().astimezone()).date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def reference_of(snap: Snapshot, run: str) -> str:
+    """``#12`` in this ``run``, ``#other.12`` in another: an id as commands take it."""
+    return f"#{snap.id}" if snap.run == run else f"#{snap.run}.{snap.id}"
 
 
 def counted(number: int, noun: str) -> str:

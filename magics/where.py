@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from snapshot.budget import human_bytes
@@ -10,6 +10,7 @@ from snapshot.magics.listing import Facts, Table, clock, counted, enumerated
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call
+    from snapshot.model import Snapshot
     from snapshot.workspace import Workspace
 
 
@@ -19,13 +20,12 @@ def things_stand(call: Call) -> Facts:
 
     rows = [(command.name, command.help) for command in COMMANDS if command.name]
     title = "Commands; %snapshot COMMAND --help tells more of one, %snapshot? of all."
-    return Facts(tuple(_facts(call.workspace)), Table(title, ("%snapshot", ""), rows))
+    return Facts(tuple(_facts(call.workspace, call.timeline())), Table(title, ("%snapshot", ""), rows))
 
 
-def _facts(workspace: Workspace) -> Iterator[tuple[str, str]]:
-    timeline = workspace.timeline
-    labels = list(dict.fromkeys(snap.label for snap in timeline if snap.label))
-    yield "snapshots", _timeline(workspace)
+def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple[str, str]]:
+    labels = list(dict.fromkeys(snap.label for snap in reversed(timeline) if snap.label))
+    yield "snapshots", _present(workspace, len(timeline))
     if labels:
         yield "labels", enumerated(labels, 12)
     yield "memory", human_bytes(workspace.nbytes_in_memory)
@@ -39,14 +39,14 @@ def _facts(workspace: Workspace) -> Iterator[tuple[str, str]]:
     yield "undo", f"{counted(workspace.undo_depth, 'step')} back, {workspace.redo_depth:,} forward"
 
 
-def _timeline(workspace: Workspace) -> str:
-    number, head = len(workspace.timeline), workspace.head
+def _present(workspace: Workspace, number: int) -> str:
+    head = workspace.head
     if head is None:
-        return "none yet" if not number else f"{number:,}"
+        return f"{number:,}, of earlier runs" if number else "none yet"
     name = f"#{head.id}" + (f" {head.label}" if head.label else "")
     return f"{number:,}; now at {name} (step {head.step:,}, {clock(head.time)})"
 
 
 def _home(workspace: Workspace) -> str:
     repository = workspace.repository
-    return "none: memory only" if repository is None else str(repository)
+    return "nowhere: memory only" if repository is None else str(repository.location)

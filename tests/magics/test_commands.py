@@ -1,0 +1,193 @@
+"""What each command does, on a real shell and a real workspace."""
+
+import numpy as np
+import pytest
+from IPython.core.error import UsageError
+
+from snapshot.magics import workspace_of
+
+
+def test_store_prints_one_line_and_displays_nothing(run, capsys):
+    assert run("%snapshot store before") is None
+    printed = capsys.readouterr().out.strip()
+    assert "before" in printed
+    assert "\n" not in printed
+
+
+def test_restore_puts_the_contents_back_into_the_same_array(run, shell, capsys):
+    live = shell.user_ns["W"]
+    assert run("%snapshot store before", "W *= 10", "%snapshot restore before") is None
+    assert shell.user_ns["W"] is live
+    assert live[1, 2] == 5.0
+    assert capsys.readouterr().out.strip()
+
+
+def test_restore_without_a_reference_takes_the_latest(run, shell):
+    run("%snapshot store first", "W *= 10", "%snapshot store second", "W *= 10", "%snapshot restore")
+    assert shell.user_ns["W"][1, 2] == 50.0
+
+
+def test_store_only_takes_several_names_up_to_the_next_option(run, shell):
+    run("b = 1.0\n%snapshot store some --only W b --step 7")
+    stored = workspace_of(shell)["some"]
+    assert {"W", "b"} <= set(stored.variables)
+    assert "lr" not in stored.variables
+    assert stored.step == 7
+
+
+def test_a_note_in_quotes_keeps_its_blanks(run, shell):
+    run('%snapshot store before --note "larger steps, don\'t ask"')
+    assert workspace_of(shell)["before"].note == "larger steps, don't ask"
+
+
+def test_store_in_memory_makes_no_folder(run, tmp_path):
+    run("%snapshot store before --memory", "%snapshot flush")
+    assert not list(tmp_path.glob("snapshots.zarr/**/table*"))
+
+
+def test_restore_into_a_new_name_leaves_the_old_one_alone(run, shell):
+    run("%snapshot store before", "W *= 10", "%snapshot restore before --only W --into W=W_before")
+    assert shell.user_ns["W_before"][1, 2] == 5.0
+    assert shell.user_ns["W"][1, 2] == 50.0
+
+
+def test_a_dry_run_writes_nothing(run, shell):
+    run("%snapshot store before", "W *= 10", "%snapshot restore before --dry-run")
+    assert shell.user_ns["W"][1, 2] == 50.0
+
+
+def test_created_names_are_removed_when_asked(run, shell):
+    run("%snapshot store before", "extra = 1", "%snapshot restore before")
+    assert "extra" in shell.user_ns
+    run("%snapshot restore before --created remove")
+    assert "extra" not in shell.user_ns
+
+
+def test_undo_and_redo_print_what_they_did(run, shell, capsys):
+    run("%snapshot store before", "W *= 10", "%snapshot restore before")
+    capsys.readouterr()
+    run("%snapshot undo")
+    assert shell.user_ns["W"][1, 2] == 50.0
+    run("%snapshot redo")
+    assert shell.user_ns["W"][1, 2] == 5.0
+    assert len(capsys.readouterr().out.strip().splitlines()) >= 2
+
+
+def test_assign_evaluates_the_rest_of_the_line_and_keeps_the_object(run, shell):
+    live = shell.user_ns["W"]
+    run("%snapshot assign W={'six': 6.0}['six'] * np.ones((2, 3))")
+    assert shell.user_ns["W"] is live
+    assert np.all(live == 6.0)
+
+
+def test_assign_sees_the_names_of_the_function_it_is_called_in(run, shell):
+    run("def f():\n    seven = W * 0 + 7\n    get_ipython().run_line_magic('snapshot', 'assign W=seven')\nf()")
+    assert np.all(shell.user_ns["W"] == 7.0)
+
+
+def test_an_error_of_the_users_own_expression_keeps_its_type(run):
+    with pytest.raises(ZeroDivisionError):
+        run("%snapshot assign W=1 / 0")
+
+
+def test_names_and_expressions_expand_in_a_loop(run, shell):
+    run("for i in range(3):\n    %snapshot store run{i} --step {10 * i}")
+    assert [(snap.label, snap.step) for snap in workspace_of(shell).timeline] == [
+        ("run0", 0),
+        ("run1", 10),
+        ("run2", 20),
+    ]
+
+
+def test_names_local_to_a_function_expand(run, shell):
+    run("def f():\n    line = 77\n    get_ipython().run_line_magic('snapshot', 'store x --step {line}')\nf()")
+    assert workspace_of(shell)["x"].step == 77
+
+
+def test_list_shows_every_snapshot_and_where_the_present_comes_from(run):
+    run("%snapshot store first", "%snapshot store second", "%snapshot restore first")
+    listed = run("%snapshot list")
+    assert len(listed) == 2
+    assert "→  #1" in repr(listed)
+    assert "<table>" in listed._repr_html_()
+
+
+def test_show_lists_variables_with_their_shapes(run):
+    run("%snapshot store before")
+    assert "2×3" in repr(run("%snapshot show before"))
+
+
+def test_show_report_gives_the_reason_for_each_path(run):
+    run("%snapshot store before")
+    assert "rows" in repr(run("%snapshot show before"))
+    assert "rows" in repr(run("%snapshot show before --report"))
+
+
+def test_diff_with_the_present_names_what_changed(run):
+    run("%snapshot store before", "W *= 10")
+    compared = run("%snapshot diff before")
+    assert "W" in compared.changed
+    assert "lr" not in compared.changed
+
+
+def test_label_gives_a_second_name_to_find_it_by(run, shell):
+    run("%snapshot store", "%snapshot label #1 good")
+    assert workspace_of(shell)["good"].id == 1
+
+
+def test_drop_takes_all_or_none(run, shell):
+    run("%snapshot store first", "%snapshot store second")
+    with pytest.raises(UsageError, match="third"):
+        run("%snapshot drop first third")
+    assert len(workspace_of(shell).timeline) == 2
+    run("%snapshot drop first #2 second")
+    assert len(workspace_of(shell).timeline) == 0
+
+
+def test_prune_keeps_the_newest_and_what_has_a_label(run, shell, capsys):
+    run(
+        "%snapshot store good",
+        "%snapshot store",
+        "%snapshot store",
+        "%snapshot store",
+        "%snapshot prune --keep 1",
+    )
+    assert [snap.id for snap in workspace_of(shell).timeline] == [1, 4]
+    assert "#2, #3" in capsys.readouterr().out
+
+
+def test_prune_without_a_rule_is_refused(run, shell):
+    run("%snapshot store")
+    with pytest.raises(UsageError, match="--keep"):
+        run("%snapshot prune")
+    assert len(workspace_of(shell).timeline) == 1
+
+
+def test_excluded_names_stay_out_and_are_listed(run, shell):
+    run("%snapshot exclude lr", "%snapshot store before")
+    assert "lr" not in workspace_of(shell)["before"].variables
+    assert "excluded" in repr(run("%snapshot"))
+
+
+def test_open_moves_this_notebooks_snapshots_elsewhere(run, tmp_path):
+    run("%snapshot open elsewhere.zarr", "%snapshot store before", "%snapshot flush")
+    assert (tmp_path / "elsewhere.zarr" / "zarr.json").exists()
+    assert not (tmp_path / "snapshots.zarr").exists()
+
+
+def test_close_then_store_does_not_lose_the_snapshot(run, shell):
+    run("%snapshot store before", "%snapshot close", "W *= 10", "%snapshot restore before")
+    assert shell.user_ns["W"][1, 2] == 5.0
+
+
+def test_the_bare_command_says_where_things_stand(run):
+    run("%snapshot store before")
+    text = repr(run("%snapshot"))
+    for expected in ("1; now at #1 before", "snapshots.zarr", "rows", "undo", "restore"):
+        assert expected in text
+
+
+def test_plot_returns_the_view_of_the_named_paths(run):
+    run("%snapshot store before", "W *= 10", "%snapshot store after")
+    view = run("%snapshot plot W")
+    assert type(view).__name__ == "Evolution"

@@ -1,0 +1,99 @@
+"""Loading and unloading the extension, and what loading costs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from snapshot.magics import load_ipython_extension, unload_ipython_extension, workspace_of
+
+
+def footprint(shell):
+    """Everything an extension could leave behind in a shell."""
+    hooks = {event: len(callbacks) for event, callbacks in shell.events.callbacks.items()}
+    magics = {kind: sorted(names) for kind, names in shell.magics_manager.magics.items()}
+    attributes = sorted(name for name in vars(shell.magics_manager.user_magics))
+    return hooks, magics, attributes, len(shell.Completer.custom_matchers), sorted(shell.user_ns)
+
+
+def test_the_extension_loads_by_its_name(bare_shell):
+    bare_shell.run_line_magic("load_ext", "snapshot")
+    assert "snapshot" in bare_shell.magics_manager.magics["line"]
+
+
+def test_loading_twice_changes_nothing(bare_shell, capsys):
+    load_ipython_extension(bare_shell)
+    once = footprint(bare_shell)
+    magic = bare_shell.find_line_magic("snapshot")
+    load_ipython_extension(bare_shell)
+    assert footprint(bare_shell) == once
+    assert bare_shell.find_line_magic("snapshot") is magic
+    assert capsys.readouterr().out == ""
+
+
+def test_unloading_leaves_the_shell_as_it_was(bare_shell):
+    before = footprint(bare_shell)
+    load_ipython_extension(bare_shell)
+    assert footprint(bare_shell) != before
+    unload_ipython_extension(bare_shell)
+    assert footprint(bare_shell) == before
+
+
+def test_unloading_twice_is_harmless(bare_shell):
+    load_ipython_extension(bare_shell)
+    unload_ipython_extension(bare_shell)
+    unload_ipython_extension(bare_shell)
+    assert bare_shell.find_line_magic("snapshot") is None
+
+
+def test_reloading_keeps_the_timeline(run, shell):
+    run("%snapshot store before", "%reload_ext snapshot")
+    unload_ipython_extension(shell)
+    load_ipython_extension(shell)
+    assert len(run("%snapshot list")) == 1
+
+
+def test_snapshots_go_to_the_folder_in_which_the_extension_was_loaded(run, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run("%snapshot store before", "%snapshot flush")
+    assert (tmp_path / "snapshots.zarr" / "zarr.json").exists()
+    assert not (tmp_path / "elsewhere" / "snapshots.zarr").exists()
+
+
+def test_loading_makes_no_folder(bare_shell, tmp_path):
+    load_ipython_extension(bare_shell)
+    assert not (tmp_path / "snapshots.zarr").exists()
+
+
+def test_an_existing_repository_is_announced_in_one_line(run, shell, capsys):
+    run("%snapshot store before", "%snapshot flush")
+    unload_ipython_extension(shell)
+    capsys.readouterr()
+    load_ipython_extension(shell)
+    printed = capsys.readouterr().out
+    assert "snapshots.zarr" in printed
+    assert len(printed.splitlines()) == 1
+
+
+def test_each_shell_has_one_workspace(shell):
+    assert workspace_of(shell) is workspace_of(shell)
+
+
+def test_loading_imports_nothing_heavy(tmp_path: Path):
+    program = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell()
+before = set(sys.modules)
+shell.run_line_magic("load_ext", "snapshot")
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    added = set(json.loads(ran.stdout.splitlines()[-1]))
+    assert "snapshot" in added
+    assert added.isdisjoint(
+        {"numpy", "zarr", "matplotlib", "ipywidgets", "torch", "tensorflow", "jax", "cloudpickle"}
+    )
