@@ -104,8 +104,11 @@ class Archive:
             plain=tuple(content.variables[name] for name in numbers_of(capture)),
         )
 
-    def bind(self, snapshot: Snapshot, into: Mapping[str, str]) -> Bound:
-        """The stored state in terms of live objects; ``into`` maps stored names to live ones."""
+    def bind(self, snapshot: Snapshot, into: Mapping[str, str], names: frozenset[str] | None = None) -> Bound:
+        """The stored state in terms of live objects.
+
+        ``into`` maps stored names to live ones; ``names`` are those that matter, None for all.
+        """
         content = snapshot.content
         if isinstance(content, MemoryContent):
             if not into:
@@ -116,6 +119,8 @@ class Archive:
         assert self.repository is not None
         entry = self.repository.entry(snapshot)
         graph, damaged = _graph_of(entry)
+        if names is not None and not into and names & graph.roots.keys():
+            into = {name: name for name in graph.roots if name in names}
         found = self._bind(graph, _FromDisk(entry, self._engine), into, entry.names, entry)
         found.unused.update(damaged)
         return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snapshot.apply import Application
+from snapshot.adapters.reference import Reference
 from snapshot.blocks import Blocks
 from snapshot.budget import human_bytes
 from snapshot.capture import AnyHandle, Capture, capture
@@ -69,8 +70,8 @@ class Engine:
         The blocks are in the pool but not counted yet: the caller retains them or sweeps.
         """
         names = self.names()
-        roots, inner = self._roots(wanted, names)
         self.registry.load_frameworks()
+        roots, inner = self._roots(wanted, names)
         self._library.refresh()
         with collector_paused():
             walk = Walk(self.registry, self.handles, self._library, previous.records if previous else {}, self.limits)
@@ -94,15 +95,30 @@ class Engine:
             dropped, _ = split([p for p in wanted.exclude if not p.startswith("role:")], everything)
             return {name: value for name, value in everything.items() if name not in dropped}, ()
         whole, inner = split(wanted.only, everything)
-        if any(pattern.startswith("role:") or "*" in pattern or "?" in pattern for pattern in inner):
-            return everything, wanted.only
-        starts = {root_of(pattern) for pattern in inner}
-        groups = {name for name, value in everything.items() if hasattr(self.registry.handler(value), "successor")}
-        unknown = [pattern for pattern in inner if root_of(pattern) not in everything]
-        if unknown and not groups and not self.registry.implicit():
+        if any(pattern.startswith("role:") or "*" in pattern or "?" in pattern for pattern in wanted.only):
+            return everything, wanted.only if inner or self._owners(wanted.only, everything) else ()
+        everything |= self.registry.implicit()
+        owners = self._owners(wanted.only, everything)
+        starts = {root_of(pattern) for pattern in inner} & everything.keys()
+        unknown = [p for p in inner if root_of(p) not in everything and p not in owners.values()]
+        if unknown:
             raise not_found(unknown, everything)
-        chosen = whole | starts | (groups if unknown else frozenset())
-        return {name: everything[name] for name in everything if name in chosen}, wanted.only if inner else ()
+        chosen = whole | starts | owners.keys()
+        roots = {name: everything[name] for name in everything if name in chosen}
+        return roots, wanted.only if inner or owners else ()
+
+    def _owners(self, patterns: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
+        """Name of a session -> one pattern that means a variable of it."""
+        found: dict[str, str] = {}
+        for name, value in names.items():
+            handler = self.registry.handler(value)
+            if isinstance(handler, Reference) or not hasattr(handler, "successor"):
+                continue
+            for pattern in patterns:
+                inside = any(mark in pattern for mark in "*?:")
+                if inside or handler.resolve(value, pattern) is not None:
+                    found[name] = pattern
+        return found
 
     def _narrow(self, made: Capture, inner: tuple[str, ...], exclude: tuple[str, ...]) -> Capture:
         """Leave out leaves that patterns inside objects did not ask for, or excluded."""

@@ -29,9 +29,10 @@ def status_of(
     named = engine.paths(target)
     changed = [named.of(handle) for handle in made.write]
     changed += [named.of(part) for _, _, parts in made.group_writes.values() for part in parts.values()]
+    beyond = made.fresh.keys() - {*made.matched, *made.write}
     assigned = [named.of(handle) for handle in (*made.matched, *made.write) if handle not in made.fresh]
     assigned += changed[len(made.write) :]
-    rebuilt = [named.of(handle) for handle in (*made.rebuild, *made.fresh)]
+    rebuilt = [named.of(handle) for handle in (*made.rebuild, *made.fresh) if handle not in beyond]
     for name, stored in made.bind.items():
         if isinstance(stored, Handle) and (stored in made.rebuild or stored in made.fresh):
             continue
@@ -49,6 +50,7 @@ def status_of(
         reference=reference,
         assigned=_unique(assigned),
         rebuilt=_unique(rebuilt),
+        created=_created(target, present, made),
         untouched=_untouched(target, present, engine, made, chosen),
         unused=_unique((*made.unused,)),
         changed=_unique(changed),
@@ -60,15 +62,18 @@ def status_of(
     )
 
 
+def _created(target: Capture, present: Capture, made: Plan) -> tuple[str, ...]:
+    return tuple(name for name in present.names if name not in target.names and name not in made.unbind)
+
+
 def _untouched(
     target: Capture, present: Capture, engine: Engine, made: Plan, chosen: Collection[str] | None
 ) -> tuple[str, ...]:
-    """Live names and variables that the snapshot says nothing about."""
-    found = [name for name in present.names if name not in target.names and name not in made.unbind]
-    if chosen is not None:
-        return tuple(found)
-    found += [name for name in present.names if name in target.names and name not in target.roots]
-    stored = {named.path for named in engine.paths(target).leaves.values()}
+    """Live names and variables of sessions that this restore leaves alone."""
+    taken = target.roots if chosen is None else chosen
+    found = [name for name in present.names if name not in taken and name not in made.unbind]
+    stored = {engine.paths(target).of(handle) for handle in (*made.matched, *made.write)}
+    stored |= {name for _, _, parts in made.group_writes.values() for name in parts}
     for _, _, group in present.groups.values():
         found += [name for name in (*group.parts, *group.uninitialized) if name not in stored]
     return _unique(found)

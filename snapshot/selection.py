@@ -53,6 +53,14 @@ def split(patterns: Iterable[str], names: Iterable[str]) -> tuple[frozenset[str]
     return frozenset(whole), tuple(inner)
 
 
+def names_of(patterns: Iterable[str]) -> frozenset[str] | None:
+    """The names that patterns start from; None when only a look at everything can tell."""
+    found = tuple(patterns)
+    if not found or any(pattern.startswith("role:") or "*" in pattern or "?" in pattern for pattern in found):
+        return None
+    return frozenset(map(root_of, found))
+
+
 def not_found(missing: Iterable[str], known: Iterable[str]) -> PathNotFound:
     """The error for names or paths nobody has, with the nearest ones."""
     from difflib import get_close_matches

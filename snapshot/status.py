@@ -14,8 +14,8 @@ class RestoreStatus:
 
     ``assigned`` holds the stored value in the very same live object (``changed`` are
     those that had to be written for it); ``rebuilt`` got a new object, because the old
-    one was gone or did not fit; ``untouched`` is live but not in the snapshot;
-    ``unused`` is in the snapshot but nothing live takes it (``unused_reasons`` says
+    one was gone or did not fit; ``untouched`` is live and was left
+    alone (``created`` are names made since); ``unused`` is in the snapshot but nothing live takes it (``unused_reasons`` says
     why); ``by_reference`` maps paths whose contents were never captured to the reason.
     """
 
@@ -28,6 +28,7 @@ class RestoreStatus:
     changed: Sequence[str] = ()
     removed: Sequence[str] = ()
     kept_code: Sequence[str] = ()
+    created: Sequence[str] = ()
     by_reference: Mapping[str, str] = field(default_factory=dict)
     unused_reasons: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -73,7 +74,7 @@ class RestoreStatus:
         parts += _named("rebuilt", self.rebuilt)
         parts += _named("removed", self.removed)
         parts += _named("deferred", self.deferred)
-        extras = _named("made since, kept:", self.untouched)
+        extras = _named("made since, kept:", self.created)
         extras += _named("redefined since, kept as it is:", self.kept_code)
         extras += _named("not restored:", self.unused, self.unused_reasons)
         extras += list(self.notes)

@@ -20,12 +20,12 @@ from snapshot.capture import Capture
 from snapshot.compare import Comparison, compare
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine, Wanted
-from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot
+from snapshot.paths import Named
 from snapshot.plan import Choice
 from snapshot.report import status_of
 from snapshot.retention import Policy, to_drop
-from snapshot.selection import Patterns, as_patterns, not_found, split
+from snapshot.selection import Patterns, as_patterns, matches, names_of, not_found, split
 from snapshot.status import RestoreStatus
 from snapshot.timeline import check_label, resolve
 from snapshot.undo import Before, UndoStack
@@ -287,30 +287,30 @@ class Workspace:
         defer: bool,
         dry_run: bool,
     ) -> RestoreStatus:
-        bound = self._archive.bind(snapshot, into)
+        bound = self._archive.bind(snapshot, into, names_of(patterns))
         target = bound.capture
         choice = replace(self._choose(target, patterns, into), created=created, code=code)
         what = f"restore {snapshot.reference}"
         return self._change(target, choice, snapshot, what, dry_run, bound)
 
     def _choose(self, target: Capture, patterns: tuple[str, ...], into: Mapping[str, str]) -> Choice:
-        if not patterns or into:
+        if into:
+            return Choice(names=frozenset(into.values()), removable=lambda name: False)
+        if not patterns:
             return Choice()
         names, inner = split(patterns, target.roots)
         named = self._engine.paths(target)
-        leaves = frozenset(
+        content = MemoryContent(target, self._engine)
+        leaves = {
             handle
             for handle, known in named.leaves.items()
-            if any(_leaf_matches(pattern, known) for pattern in inner)
-        ) | frozenset(
-            handle
-            for pattern in inner
-            if (handle := MemoryContent(target, self._engine).handle_at(pattern)) is not None
-        )
+            if any(_leaf_matches(pattern, known) for pattern in patterns)
+        }
+        leaves.update(handle for pattern in inner if (handle := content.handle_at(pattern)) is not None)
         if not names and not leaves:
             raise not_found(patterns, (*target.roots, *named.lookup))
         return Choice(
-            names=names, leaves=leaves, removable=lambda name: any(_name_matches(p, name) for p in patterns)
+            names=names, leaves=leaves, removable=lambda name: any(matches(p, name) for p in patterns)
         )
 
     def _change(
@@ -522,16 +522,5 @@ def _sentence(verb: str, entry: Before, cells: int) -> str:
     return f"{verb}: {done} {entry.what}{since}"
 
 
-def _leaf_matches(pattern: str, known: Any) -> bool:
-    from snapshot.selection import matches
-
+def _leaf_matches(pattern: str, known: Named) -> bool:
     return any(matches(pattern, path, known.role) for path in (known.path, *known.aliases))
-
-
-def _name_matches(pattern: str, name: str) -> bool:
-    from snapshot.selection import matches
-
-    return matches(pattern, name)
-
-
-__all__ = ["ReferenceNotFound", "StoreResult", "Undone", "Workspace"]

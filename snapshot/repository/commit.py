@@ -50,13 +50,7 @@ class Commit:
         self._pack_size = 0
         self.table = self._plan()
 
-    @property
-    def new_bytes(self) -> int:
-        """Bytes of values that this commit writes."""
-        return self._pack_size + self._row_bytes
-
     def _plan(self) -> Table:
-        self._row_bytes = 0
         entry = self._entry
         table = Table(
             leaves=entry.leaves,
@@ -128,7 +122,6 @@ class Commit:
             raise ValueError(f"{stored.path}: block {index} has {len(block)} bytes, not {last - first}")
         size = prod(where.block_shape) * parse_dtype(stored.leaf.dtype).itemsize
         key = layout.chunk_key(array, stored.leaf, where, row, index)
-        self._row_bytes += size
         self.writes[key] = partial(_padded, block, size)
 
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from zarr.abc.store import Store
 
-from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot
 from snapshot.repository import layout
-from snapshot.repository.catalogue import Catalogue, dropped_note, label_note
-from snapshot.repository.content import Decode, StoredContent
+from snapshot.repository.catalogue import dropped_note, label_note
+from snapshot.repository.content import Decode
 from snapshot.repository.entry import StoredEntry
-from snapshot.repository.header import Header
-from snapshot.repository.pieces import Pieces
-from snapshot.repository.reader import Committed
+from snapshot.repository.folder import check_writable
 from snapshot.repository.root import check_is_there, is_repository
 from snapshot.repository.series import Series
-from snapshot.repository.storage import Storage
+from snapshot.repository.snapshots import Snapshots
+from snapshot.repository.storage import Storage, Write
 from snapshot.repository.writer import Writer
-from snapshot.timeline import SnapshotKey, check_label, in_order, key_of, resolve, without
+from snapshot.timeline import check_label, key_of, resolve
 
 
 class Repository:
@@ -47,16 +44,13 @@ class Repository:
         repository = cls.__new__(cls)
         repository._begin(Storage(target), decode)
         is_repository(repository._storage)
-        repository._storage.check_writable()
+        if repository._storage.folder is not None:
+            check_writable(repository._storage.folder)
         return repository
 
     def _begin(self, storage: Storage, decode: Decode | None) -> None:
         self._storage = storage
-        self._decode = decode
-        self._pieces = Pieces(storage)
-        self._catalogue = Catalogue(storage)
-        self._contents: dict[SnapshotKey, StoredContent] = {}
-        self._snapshots: dict[SnapshotKey, Snapshot] = {}
+        self._snapshots = Snapshots(storage, decode)
 
     @property
     def location(self) -> str:
@@ -70,9 +64,7 @@ class Repository:
         Snapshots that others committed meanwhile are included. A snapshot whose parent
         was dropped descends from the one before that.
         """
-        kept, dropped = self._catalogue.read()
-        snapshots = without(map(self._snapshot, kept), map(self._snapshot, dropped))
-        return in_order(self._remembered(one) for one in snapshots)
+        return self._snapshots.timeline()
 
     def __len__(self) -> int:
         return len(self.timeline)
@@ -82,74 +74,42 @@ class Repository:
 
     def __getitem__(self, reference: str | Snapshot) -> Snapshot:
         """The snapshot meant; a bare ``#12`` belongs to the run that stored last."""
+        if isinstance(reference, Snapshot):
+            return reference
         timeline = self.timeline
         return resolve(reference, timeline, run=timeline[-1].run if timeline else None)
 
     def entry(self, snapshot: Snapshot | str) -> StoredEntry:
         """What was stored for a snapshot, for putting it back. ReferenceNotFound when it is not here."""
-        return self._committed(self[snapshot])
+        return self._snapshots.content(self[snapshot]).entry
 
     def writer(self, run: str | None = None, notebook: str = "") -> Writer:
         """The writer of a run, a new one unless it is named. One process writes a run."""
         return Writer(self._storage, run, notebook)
 
-    def series(self, path: str, snapshots: list[Snapshot] | None = None) -> Series:
+    def series(self, path: str, snapshots: Iterable[Snapshot] | None = None) -> Series:
         """The values at ``path`` over ``snapshots`` (default: all), read when they are indexed."""
         chosen = self.timeline if snapshots is None else snapshots
-        return Series.of(path, [(one, self._stored_content(one)) for one in chosen])
+        return Series.of(path, [(one, self._snapshots.content(one)) for one in chosen])
 
     def relabel(self, snapshot: Snapshot | str, label: str | None) -> None:
-        """Give a snapshot another label, or none. Nothing that was committed is rewritten."""
-        one = self[snapshot]
+        """Give a snapshot another label, or none; nothing that was committed is rewritten.
+
+        Another snapshot of the same notebook and run that has the label loses it. Raises
+        InvalidName, ReferenceNotFound or NotWritable.
+        """
+        one = self._snapshots.content(self[snapshot]).entry.header
         data = label_note(check_label(label) if label is not None else None)
-        moved = [other for other in self.timeline if other is not one and _same_label(other, one, label)]
-        notes = [(layout.label_key(*key_of(other)), partial(label_note, None)) for other in moved]
-        self._storage.put([(layout.label_key(*self._committed(one).header.key), lambda: data), *notes])
+        notes: list[Write] = [(layout.label_key(*one.key), lambda: data)]
+        for other in self.timeline if label is not None else ():
+            if (other.run, other.notebook, other.label) == (one.run, one.notebook, label) and other.id != one.id:
+                notes.append((layout.label_key(*key_of(other)), partial(label_note, None)))
+        self._storage.put(notes)
 
     def drop(self, snapshot: Snapshot | str) -> None:
         """Mark a snapshot as dropped; its children descend from its parent from now on."""
-        one = self._committed(self[snapshot]).header
+        one = self._snapshots.content(self[snapshot]).entry.header
         self._storage.put([(layout.dropped_key(*one.key), dropped_note)])
-
-    def _snapshot(self, header: Header) -> Snapshot:
-        content = self._contents.get(header.key)
-        if content is None:
-            content = StoredContent(Committed(self._storage, self._pieces, header), self._decode)
-            self._contents[header.key] = content
-        return Snapshot(
-            id=header.id,
-            label=header.label,
-            step=header.step,
-            time=header.time,
-            run=header.run,
-            parent=header.parent,
-            note=header.note,
-            notebook=header.notebook,
-            content=content,
-        )
-
-    def _remembered(self, snapshot: Snapshot) -> Snapshot:
-        """The object handed out before, as long as nothing about it changed."""
-        before = self._snapshots.get(key_of(snapshot))
-        if before is None or (before.label, before.parent) != (snapshot.label, snapshot.parent):
-            self._snapshots[key_of(snapshot)] = before = replace(snapshot)
-        return before
-
-    def _stored_content(self, snapshot: Snapshot) -> StoredContent:
-        if key_of(snapshot) not in self._contents:
-            self._catalogue_again()
-        content = self._contents.get(key_of(snapshot))
-        if content is None:
-            raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self.location}.")
-        return content
-
-    def _committed(self, snapshot: Snapshot) -> Committed:
-        return self._stored_content(snapshot).entry
-
-    def _catalogue_again(self) -> None:
-        for part in self._catalogue.read():
-            for header in part:
-                self._snapshot(header)
 
     def __repr__(self) -> str:
         timeline = self.timeline
@@ -159,11 +119,6 @@ class Repository:
 
     def _repr_html_(self) -> str:
         return _as_html(self.location, self.timeline)
-
-
-def _same_label(other: Snapshot, one: Snapshot, label: str | None) -> bool:
-    """Whether ``other`` loses ``label`` when ``one`` gets it."""
-    return label is not None and (other.run, other.notebook, other.label) == (one.run, one.notebook, label)
 
 
 def _as_html(location: str, timeline: list[Snapshot]) -> str:

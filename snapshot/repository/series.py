@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snapshot.errors import PathNotFound
+from snapshot.errors import Damaged, PathNotFound, SnapshotWarning
 from snapshot.model import Snapshot, format_dtype, parse_dtype
 from snapshot.repository.content import StoredContent, as_known, known_dtype
 from snapshot.repository.entry import StoredLeaf
@@ -43,14 +44,15 @@ class Series:
     def of(cls, path: str, contents: list[tuple[Snapshot, StoredContent]]) -> Series:
         """The series of ``path``; PathNotFound when no snapshot holds an array or number there."""
         found: list[Found] = []
-        for snapshot, content in contents:
+        readable = [one for one in contents if _is_readable(one[1])]
+        for snapshot, content in readable:
             number = content.numbers.get(path)
             if number is not None:
                 found.append((snapshot, content, content.entry.stored(number)))
             elif any(one.path == path for one in content.entry.plain):
                 found.append((snapshot, content, None))
         if not found:
-            raise PathNotFound(_missing(path, contents))
+            raise PathNotFound(_missing(path, readable))
         form = _form(path, found[-1])
         return cls(path, [one for one in found if _form(path, one) == form])
 
@@ -134,6 +136,15 @@ def _form(path: str, found: Found) -> tuple[tuple[int, ...], np.dtype[Any] | str
         return stored.leaf.shape, known_dtype(stored), stored.leaf.dtype
     dtype = content.variables[path].dtype
     return content.variables[path].shape, dtype, dtype if isinstance(dtype, str) else format_dtype(dtype)
+
+
+def _is_readable(content: StoredContent) -> bool:
+    """A snapshot whose table is damaged is left out, with a warning; the others make the series."""
+    try:
+        return bool(content.entry.table)
+    except Damaged as error:
+        warnings.warn(str(error), SnapshotWarning, stacklevel=5)
+        return False
 
 
 def _missing(path: str, contents: list[tuple[Snapshot, StoredContent]]) -> str:

@@ -7,23 +7,26 @@ at a time, errors in our words. Only this file knows whether the keys are files.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import Any, TypeVar
 
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import cpu, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
-from snapshot.errors import NotARepository, NotWritable, RepositoryError
+from snapshot.errors import NotARepository, RepositoryError
+from snapshot.repository.folder import unreadable, unwritable
 
 Bytes = bytes | memoryview
+#: A key, and what gives its bytes.
+Write = tuple[str, Callable[[], Bytes]]
 #: A key, and first byte and byte after the last for a part of it.
 Request = tuple[str, tuple[int, int] | None]
+T = TypeVar("T")
 
 #: Measured on local disks: four writers at once are the fastest, more change nothing.
 _AT_ONCE = 4
@@ -33,7 +36,7 @@ _AT_ONCE = 4
 class _Batch:
     """Items to write, and where that stands."""
 
-    items: list[tuple[str, Callable[[], Bytes]]]
+    items: list[Write]
     begun: Event = field(default_factory=Event)
     stopped: Event = field(default_factory=Event)
     settled: Event = field(default_factory=Event)
@@ -42,10 +45,14 @@ class _Batch:
 class Storage:
     """The keys below one place, a local folder or any zarr store.
 
-    Nothing is created by looking; :meth:`prepare` makes a local folder.
+    Nothing is created by looking. Failures are RepositoryError, refused writes NotWritable.
     """
 
     def __init__(self, target: str | Path | Store) -> None:
+        if isinstance(target, str) and "://" in target:
+            raise RepositoryError(
+                f"{target} is an address, not a folder: give a folder, or a zarr store opened on that address."
+            )
         if not isinstance(target, Store):
             target = Path(target).expanduser().absolute()
         self.folder = target if isinstance(target, Path) else None
@@ -60,17 +67,15 @@ class Storage:
 
     def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
         """As :meth:`get` for several keys, in their order."""
-        if not self.is_there():
-            return [None] * len(requests)
-        return sync(self._get_all(requests))
+        return self._look(self._get_all(requests)) if self.is_there() else [None] * len(requests)
 
-    def put(self, items: Iterable[tuple[str, Callable[[], Bytes]]]) -> None:
+    def put(self, items: Iterable[Write]) -> None:
         """Write every item; bytes are asked for when their turn comes. Raises at the first failure."""
         batch = _Batch(list(items))
         try:
             sync(self._put_all(batch))
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(str(self), error) from error
         finally:
             # an interrupt reaches this thread, not the one that writes: nothing more is
             # begun, and what was begun is over when we leave
@@ -84,18 +89,18 @@ class Storage:
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
-        return sorted(sync(_collect(self._store.list_prefix(prefix)))) if self.is_there() else []
+        return sorted(self._look(_collect(self._store.list_prefix(prefix)))) if self.is_there() else []
 
     def children(self, prefix: str) -> list[str]:
         """Names directly below ``prefix``."""
-        return sync(_collect(self._store.list_dir(prefix))) if self.is_there() else []
+        return self._look(_collect(self._store.list_dir(prefix))) if self.is_there() else []
 
     def is_there(self) -> bool:
         """Whether there is anything to read from: stores other than folders are always there."""
         try:
             return self.folder is None or self.folder.is_dir()
         except OSError as error:
-            raise NotARepository(f"{self} cannot be looked into: {error.strerror or error}.") from error
+            raise unreadable(str(self), error) from error
 
     def is_empty(self) -> bool:
         """Whether nothing lies here that another program made; NotARepository when a file does."""
@@ -103,39 +108,11 @@ class Storage:
             raise NotARepository(f"{self} is a file, not a repository: give the folder that was stored to.")
         return all(name == ".gitignore" or name.endswith(".partial") for name in self.children(""))
 
-    def prepare(self) -> None:
-        """Make the local folder: readable by its owner only, and never committed by git."""
-        if self.folder is None:
-            return
+    def _look(self, work: Coroutine[Any, Any, T]) -> T:
         try:
-            if not self.folder.is_dir():
-                self.folder.parent.mkdir(parents=True, exist_ok=True)
-                self.folder.mkdir(mode=0o700, exist_ok=True)
-            ignore = self.folder / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n")
+            return sync(work)
         except OSError as error:
-            raise self._unwritable(error) from error
-
-    def check_writable(self) -> None:
-        """Raise NotWritable when a local folder could not be made or written here; writes nothing."""
-        if self.folder is None:
-            return
-        place = next(one for one in (self.folder, *self.folder.parents) if one.exists())
-        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-            raise NotWritable(f"{self} cannot be written: {place} refuses it. {_ELSEWHERE}")
-
-    def _unwritable(self, error: OSError) -> RepositoryError:
-        if isinstance(error, RepositoryError):
-            return error
-        reason = error.strerror or str(error)
-        refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
-        if isinstance(error, PermissionError) or error.errno in refused:
-            return NotWritable(f"{self} cannot be written: {reason}. {_ELSEWHERE}")
-        return RepositoryError(
-            f"Writing to {self} failed: {reason}. "
-            "Every earlier snapshot is as it was; store again when there is room."
-        )
+            raise unreadable(str(self), error) from error
 
     async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -172,9 +149,6 @@ class Storage:
     def _buffer(self, data: Bytes) -> cpu.Buffer:
         # a store in memory would keep the caller's own bytes, which change later
         return cpu.Buffer.from_bytes(data if self.folder is not None else bytes(data))
-
-
-_ELSEWHERE = "Choose another folder, or keep the snapshots in memory."
 
 
 async def _collect(keys: AsyncIterator[str]) -> list[str]:

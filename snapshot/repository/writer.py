@@ -11,6 +11,7 @@ from snapshot.repository import layout
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.commit import Commit, Rows
 from snapshot.repository.entry import Entry
+from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
 from snapshot.repository.reader import read_table
@@ -98,7 +99,8 @@ class Writer:
     def _open_run(self) -> None:
         """Before the first commit: make the repository, see what it holds already."""
         if not is_repository(self._storage):
-            self._storage.prepare()
+            if self._storage.folder is not None:
+                make_folder(self._storage.folder)
             self._storage.put([(layout.ROOT_KEY, layout.root)])
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))

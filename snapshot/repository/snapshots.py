@@ -1,0 +1,62 @@
+"""Committed snapshots as the objects a user holds."""
+
+from __future__ import annotations
+
+from snapshot.errors import ReferenceNotFound
+from snapshot.model import Snapshot
+from snapshot.repository.catalogue import Catalogue
+from snapshot.repository.content import Decode, StoredContent
+from snapshot.repository.header import Header
+from snapshot.repository.pieces import Pieces
+from snapshot.repository.reader import Committed
+from snapshot.repository.storage import Storage
+from snapshot.timeline import SnapshotKey, in_order, key_of, without
+
+
+class Snapshots:
+    """Headers made into snapshots; asked again, the same objects, as long as nothing about them changed."""
+
+    def __init__(self, storage: Storage, decode: Decode | None) -> None:
+        self._storage = storage
+        self._decode = decode
+        self._pieces = Pieces(storage)
+        self._catalogue = Catalogue(storage)
+        self._contents: dict[SnapshotKey, StoredContent] = {}
+        self._made: dict[SnapshotKey, Snapshot] = {}
+
+    def timeline(self) -> list[Snapshot]:
+        """Every snapshot that counts, oldest first; children of dropped ones linked anew."""
+        kept, dropped = self._catalogue.read()
+        snapshots = without(map(self._snapshot, kept), map(self._snapshot, dropped))
+        return in_order(self._same(one) for one in snapshots)
+
+    def content(self, snapshot: Snapshot) -> StoredContent:
+        """What is stored for a snapshot, wherever its object came from. Raises ReferenceNotFound."""
+        if key_of(snapshot) not in self._contents:
+            self.timeline()
+        content = self._contents.get(key_of(snapshot))
+        if content is None:
+            raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self._storage}.")
+        return content
+
+    def _snapshot(self, header: Header) -> Snapshot:
+        if header.key not in self._contents:
+            committed = Committed(self._storage, self._pieces, header)
+            self._contents[header.key] = StoredContent(committed, self._decode)
+        return Snapshot(
+            id=header.id,
+            label=header.label,
+            step=header.step,
+            time=header.time,
+            run=header.run,
+            parent=header.parent,
+            note=header.note,
+            notebook=header.notebook,
+            content=self._contents[header.key],
+        )
+
+    def _same(self, snapshot: Snapshot) -> Snapshot:
+        before = self._made.get(key_of(snapshot))
+        if before is None or (before.label, before.parent) != (snapshot.label, snapshot.parent):
+            self._made[key_of(snapshot)] = before = snapshot
+        return before
