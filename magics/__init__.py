@@ -14,12 +14,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snapshot.magics import completion, dispatch
-from snapshot.magics.door import door_of
+from snapshot.magics.door import Door, door_of
 
 if TYPE_CHECKING:
     from snapshot.workspace import Workspace
 
-__all__ = ["load_ipython_extension", "unload_ipython_extension", "workspace_of"]
+__all__ = ["load_ipython_extension", "running_workspace", "unload_ipython_extension", "workspace_of"]
+
+#: The shells that have the extension now, by their doors; in practice one.
+_loaded: list[Door] = []
 
 
 def workspace_of(shell: Any) -> Workspace:
@@ -31,13 +34,18 @@ def workspace_of(shell: Any) -> Workspace:
     return door_of(shell).workspace
 
 
+def running_workspace() -> Workspace | None:
+    """The workspace of the shell that loaded the extension last; None where none has it."""
+    return _loaded[-1].workspace if _loaded else None
+
+
 def load_ipython_extension(shell: Any) -> None:
     """Add ``%snapshot`` and its completion to ``shell``; a second call changes nothing."""
     door = door_of(shell)
-    if door.loaded:
+    if door in _loaded:
         return
     door.settle()
-    door.loaded = True
+    _loaded.append(door)
     dispatch.register(shell, door)
     completion.register(shell, door)
     shell.events.register("post_run_cell", door.cell_ended)
@@ -52,9 +60,9 @@ def unload_ipython_extension(shell: Any) -> None:
     What was stored is flushed to disk; the timeline stays with the shell.
     """
     door = door_of(shell)
-    if not door.loaded:
+    if door not in _loaded:
         return
-    door.loaded = False
+    _loaded.remove(door)
     dispatch.unregister(shell)
     completion.unregister(shell)
     shell.events.unregister("post_run_cell", door.cell_ended)

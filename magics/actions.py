@@ -216,7 +216,8 @@ def open_(call: Call) -> None:
 def flush(call: Call) -> None:
     """``%snapshot flush``."""
     call.workspace.flush()
-    print(f"everything stored is in {_place(call.workspace)}")
+    kept = call.workspace.repository is not None
+    print(f"everything stored is in {_place(call.workspace)}" if kept else "nothing goes to disk: memory only")
 
 
 def close(call: Call) -> None:

@@ -29,7 +29,6 @@ class Door:
         self.namespace: dict[str, Any] = shell.user_ns
         self.hidden: dict[str, Any] = shell.user_ns_hidden
         self.home = Path.cwd() / DEFAULT_REPOSITORY
-        self.loaded = False
         self.made: Workspace | None = None  #: the workspace if there is one already
         self.seen: Sequence[Snapshot] = ()  #: what the timeline was when a command last looked
         self.rewrote = False  #: whether a command in this cell changed variables

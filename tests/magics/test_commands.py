@@ -73,6 +73,18 @@ def test_undo_and_redo_print_what_they_did(run, shell, capsys):
     assert len(capsys.readouterr().out.strip().splitlines()) >= 2
 
 
+def test_undo_says_how_many_cells_ran_since(run, capsys):
+    run("%snapshot store before", "%snapshot restore before", "%snapshot undo")
+    assert "ran since" not in capsys.readouterr().out
+    run("%snapshot restore before", "a = 1", "a = 2", "%snapshot undo")
+    assert "2 cells ran since" in capsys.readouterr().out
+
+
+def test_a_comment_behind_a_command_is_no_argument(run, shell):
+    run("%snapshot store before      # every variable, a few milliseconds", "%snapshot  # where am I?")
+    assert workspace_of(shell)["before"].id == 1
+
+
 def test_assign_evaluates_the_rest_of_the_line_and_keeps_the_object(run, shell):
     live = shell.user_ns["W"]
     run("%snapshot assign W={'six': 6.0}['six'] * np.ones((2, 3))")
@@ -154,6 +166,17 @@ def test_prune_keeps_the_newest_and_what_has_a_label(run, shell, capsys):
     )
     assert [snap.id for snap in workspace_of(shell).timeline] == [1, 4]
     assert "#2, #3" in capsys.readouterr().out
+
+
+def test_ids_of_another_run_are_listed_as_restore_takes_them(run, shell, tmp_path):
+    import snapshot
+
+    snapshot.Workspace({"W": np.ones((2, 3))}, tmp_path / "snapshots.zarr").store("earlier")
+    run("%snapshot store before")
+    stored = workspace_of(shell)["earlier"]
+    assert f"#{stored.run}.1" in repr(run("%snapshot list"))
+    run(f"%snapshot restore #{stored.run}.1")
+    assert shell.user_ns["W"][1, 2] == 1.0
 
 
 def test_prune_without_a_rule_is_refused(run, shell):

@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from snapshot.magics import load_ipython_extension, unload_ipython_extension, workspace_of
+from snapshot.magics import (
+    load_ipython_extension,
+    running_workspace,
+    unload_ipython_extension,
+    workspace_of,
+)
 
 
 def footprint(shell):
@@ -79,6 +84,42 @@ def test_an_existing_repository_is_announced_in_one_line(run, shell, capsys):
 
 def test_each_shell_has_one_workspace(shell):
     assert workspace_of(shell) is workspace_of(shell)
+
+
+def test_functions_of_the_package_act_on_the_shells_workspace(run, shell):
+    run("%snapshot store before", "import snapshot\nsnapshot.store('after')")
+    assert [snap.label for snap in workspace_of(shell).timeline] == ["before", "after"]
+
+
+def test_the_running_workspace_is_that_of_the_shell_with_the_extension(bare_shell):
+    assert running_workspace() is None
+    load_ipython_extension(bare_shell)
+    assert running_workspace() is workspace_of(bare_shell)
+    unload_ipython_extension(bare_shell)
+    assert running_workspace() is None
+
+
+def test_a_strangers_folder_of_that_name_does_not_stop_a_store(run, shell, tmp_path, capsys):
+    (tmp_path / "snapshots.zarr").mkdir()
+    (tmp_path / "snapshots.zarr" / "mine.txt").write_text("not yours")
+    run("%snapshot store before", "W *= 10", "%snapshot restore before")
+    assert shell.user_ns["W"][1, 2] == 5.0
+    notice = capsys.readouterr().err
+    assert "snapshots.zarr" in notice
+    assert len(notice.splitlines()) == 1
+    assert [file.name for file in (tmp_path / "snapshots.zarr").iterdir()] == ["mine.txt"]
+
+
+def test_a_snapshot_knows_its_notebook(run, shell, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/work/digits.ipynb")
+    run("%snapshot store before")
+    assert workspace_of(shell)["before"].notebook == "digits.ipynb"
+    assert "digits.ipynb" in repr(run("%snapshot list --all"))
+
+
+def test_ipythons_own_names_are_not_stored(run, shell):
+    run("%snapshot store before")
+    assert workspace_of(shell)["before"].names.keys() == {"W", "lr", "rows", "np"}
 
 
 def test_loading_imports_nothing_heavy(tmp_path: Path):
