@@ -159,9 +159,15 @@ def group(attributes: Mapping[str, Any] | None = None) -> bytes:
     return _json({"zarr_format": 3, "node_type": "group", "attributes": dict(attributes or {})})
 
 
-def root() -> bytes:
-    """The group that makes a folder a repository."""
-    about = {"format": FORMAT, "block_bytes": BLOCK_BYTES, "hash": "xxh3_128", "packed_up_to": SMALL_BYTES}
+def root(identity: str) -> bytes:
+    """The group that makes a folder a repository; ``identity`` tells it from one made later in its place."""
+    about = {
+        "format": FORMAT,
+        "id": identity,
+        "block_bytes": BLOCK_BYTES,
+        "hash": "xxh3_128",
+        "packed_up_to": SMALL_BYTES,
+    }
     return group({"snapshot_repository": about})
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from secrets import token_hex
 from threading import RLock
 
 from snapshot.errors import Damaged, RepositoryError
@@ -50,6 +52,7 @@ class Writer:
         self._pack: int | None = None
         self._uncertain: set[int] = set()
         self._resumed = False
+        self._root: memoryview | None = None
 
     @property
     def run(self) -> str:
@@ -67,7 +70,7 @@ class Writer:
         """
         run = self.run
         with self._lock:
-            if self._pack is None:
+            if self._pack is None or self._storage.get(layout.ROOT_KEY) != self._root:
                 self._open_run()
             if self._is_committed(entry.snapshot):
                 return
@@ -97,11 +100,19 @@ class Writer:
         self._committed[number] = header
 
     def _open_run(self) -> None:
-        """Before the first commit: make the repository, see what it holds already."""
+        """Before the first commit: make the repository, see what it holds already.
+
+        Also when the folder was deleted, or replaced, under a running kernel: what was
+        known about it is forgotten.
+        """
+        if self._pack is not None:
+            self._known, self._learned = Known(), set()
+            self._begin(self._run)
         if not is_repository(self._storage):
             if self._storage.folder is not None:
                 make_folder(self._storage.folder)
-            self._storage.put([(layout.ROOT_KEY, layout.root)])
+            self._storage.put([(layout.ROOT_KEY, partial(layout.root, token_hex(8)))])
+        self._root = self._storage.get(layout.ROOT_KEY)
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
         if not self._learned:

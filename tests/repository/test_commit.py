@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -193,6 +194,18 @@ def test_a_run_can_be_continued_by_a_later_writer(example, commit, home):
     repository = Repository(home)
     assert_holds(repository["#1"], {"w": w, "b": np.arange(3)})
     assert_holds(repository["#2"], {"w": w + 1, "b": np.arange(4)})
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_deleted_or_replaced_under_a_writer_gets_whole_snapshots_again(example, commit, home, replaced):
+    arrays = {"w": example.big(), "b": np.arange(3)}
+    commit(example.entry(arrays, 1))
+    shutil.rmtree(home)
+    if replaced:
+        Repository.create_or_open(home).writer("other").commit(example.entry({"w": np.arange(3)}, run="other"))
+    commit(example.entry(arrays, 2, 1))
+    assert_holds(Repository(home)["#first.2"], arrays)
+    assert len(Repository(home)) == 1 + replaced
 
 
 def size_of(home):

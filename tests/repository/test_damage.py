@@ -100,6 +100,13 @@ def test_a_new_run_writes_again_what_a_damaged_table_would_have_shared(example, 
     assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
 
 
+def test_a_series_leaves_out_a_snapshot_whose_table_is_damaged(home, stored):
+    flip(home / "runs/first/snapshots/1/table")
+    with pytest.warns(SnapshotWarning, match=r"#first\.1"):
+        series = Repository(home).series("w")
+    assert series.steps == [20]
+
+
 def test_a_damaged_block_shows_in_a_series_where_it_is(home, stored):
     flip(chunk_of(home, "w", 0, 0))
     series = Repository(home).series("w")

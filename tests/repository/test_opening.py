@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snapshot.errors import NewerFormat, NotARepository, NotWritable
+from snapshot.errors import NewerFormat, NotARepository, NotWritable, RepositoryError
 from snapshot.repository import Repository
 
 
@@ -109,12 +109,24 @@ def test_a_repository_that_may_not_be_written_can_be_read(example, commit, home)
             Repository(home).drop("latest")
 
 
+def test_a_repository_that_may_not_be_read_says_so(example, commit, home):
+    commit(example.entry({"w": np.arange(3)}))
+    with (
+        as_somebody_else(home, 0o000),
+        pytest.raises(RepositoryError, match=f"{home} cannot be read: Permission denied"),
+    ):
+        Repository(home)
+
+
+def test_an_address_is_not_taken_for_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RepositoryError, match="is an address"):
+        Repository.create_or_open("s3://bucket/run.zarr")
+
+
 def test_a_folder_that_refuses_writes_is_named_with_a_way_out(example, tmp_path):
-    with as_somebody_else(tmp_path):
-        writer = Repository(tmp_path / "made", decode=None) if (tmp_path / "made").exists() else None
-        assert writer is None
-        with pytest.raises(NotWritable, match="Choose another folder"):
-            Repository.create_or_open(tmp_path / "run.zarr").writer().commit(example.entry({"w": np.arange(3)}))
+    with as_somebody_else(tmp_path), pytest.raises(NotWritable, match="Choose another folder"):
+        Repository.create_or_open(tmp_path / "run.zarr").writer().commit(example.entry({"w": np.arange(3)}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -126,26 +138,26 @@ def test_a_folder_that_begins_to_refuse_writes_is_named(example, commit, home):
 
 
 @contextmanager
-def as_somebody_else(folder: Path):
-    """``folder`` and all in it can be read but not written, also when the tests run as root."""
+def as_somebody_else(folder: Path, mode: int = 0o555):
+    """``folder`` and all in it refuse writes (or more), also when the tests run as root."""
     if sys.platform == "win32":
         pytest.skip("folders of Windows refuse writes in another way")
     before = {one: one.stat().st_mode for one in [folder, *folder.rglob("*")]}
     parents = {one: one.stat().st_mode for one in folder.parents if os.access(one, os.W_OK) and one.owner() == me()}
     root = os.geteuid() == 0
     try:
-        for one, mode in before.items():
-            one.chmod(0o555 if stat.S_ISDIR(mode) else 0o444)
+        for one, was in before.items():
+            one.chmod(mode if stat.S_ISDIR(was) else mode & 0o444)
         if root:
-            for one, mode in parents.items():
-                one.chmod(mode | 0o011)
+            for one, was in parents.items():
+                one.chmod(stat.S_IMODE(was) | 0o011)
             os.seteuid(65534)
         yield
     finally:
         if root:
             os.seteuid(0)
-        for one, mode in {**parents, **before}.items():
-            one.chmod(stat.S_IMODE(mode))
+        for one, was in {**parents, **before}.items():
+            one.chmod(stat.S_IMODE(was))
 
 
 def me():
