@@ -166,7 +166,6 @@ def root(identity: str) -> bytes:
         "id": identity,
         "block_bytes": BLOCK_BYTES,
         "hash": "xxh3_128",
-        "packed_up_to": SMALL_BYTES,
     }
     return group({"snapshot_repository": about})
 

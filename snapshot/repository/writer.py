@@ -40,13 +40,12 @@ class Writer:
         self._storage = storage
         self._known = Known()
         self._learned: set[SnapshotKey] = set()
+        self._lock = RLock()
         self._begin(check_run_name(run) if run is not None else new_run_name())
 
     def _begin(self, run: str) -> None:
         self._run = run
         self._process = os.getpid()
-        # a lock copied by a fork may be held by a thread that does not exist here
-        self._lock = RLock()
         self._rows = Rows(self._existing_rows)
         self._committed: dict[int, Header] = {}
         self._pack: int | None = None
@@ -58,6 +57,8 @@ class Writer:
     def run(self) -> str:
         """The run of this process; a fork has another than its parent."""
         if os.getpid() != self._process:
+            # the lock may have been copied while a thread held it that does not exist here
+            self._lock = RLock()
             self._begin(new_run_name())
         return self._run
 
@@ -105,6 +106,8 @@ class Writer:
         Also when the folder was deleted, or replaced, under a running kernel: what was
         known about it is forgotten.
         """
+        # pack numbers go on: readers keep what they read of packs
+        first_pack = self._pack or 1
         if self._pack is not None:
             self._known, self._learned = Known(), set()
             self._begin(self._run)
@@ -119,7 +122,7 @@ class Writer:
             headers, _ = Catalogue(self._storage).read()
             for header in sorted(headers, key=lambda one: (one.time, one.run, one.id))[-_LOOKED_AT:]:
                 self._learn(header)
-        self._pack = 1 + max((int(name) for name in there if name.isdecimal()), default=0)
+        self._pack = max([first_pack, *(int(name) + 1 for name in there if name.isdecimal())])
 
     def _existing_rows(self, array: str) -> int:
         """Rows that an earlier writer of this run gave out, committed or not."""
