@@ -63,8 +63,7 @@ class Door:
         """The timeline without a look at the disk: earlier runs' as last seen, and this run's."""
         if self.made is None:
             return []
-        own = self.made._timeline  # the public timeline reads the repository again
-        return [*(snap for snap in self.seen if snap.run != self.made.run), *own]
+        return [*(snap for snap in self.seen if snap.run != self.made.run), *self.made.in_memory]
 
     def settle(self) -> None:
         """Fix the default repository in the present working directory, unless it is in use."""

@@ -16,7 +16,7 @@ from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine, Wanted
-from snapshot.errors import RepositoryError, SnapshotWarning
+from snapshot.errors import NotARepository, RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
 from snapshot.paths import numbers_of
@@ -62,9 +62,7 @@ class Archive:
         if self.repository is None:
             return []
         return [
-            one
-            for one in self.repository.timeline
-            if one.run != self.run and (all or one.notebook == self._notebook)
+            one for one in self.repository.timeline if one.run != self.run and (all or one.notebook == self._notebook)
         ]
 
     def write(self, snapshot: Snapshot) -> None:
@@ -219,6 +217,8 @@ def open_repository(target: str | Path | Any) -> Repository:
 
 def open_for_writing(target: Any) -> Repository:
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
+    if isinstance(target, str) and "://" in target:
+        raise NotARepository(f"{target}: found a URL, expected a folder; object stores are not supported yet")
     return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=read_plain)
 
 
@@ -240,5 +240,3 @@ def read_plain(entry: StoredEntry, path: str) -> Any:
         return namespace[name]
     made, _ = engine.look(Wanted(), limited=False)
     return MemoryContent(made, engine).read(path)
-
-

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from snapshot.adapters.protocol import is_leaf_adapter
 from snapshot.blocks import put_contents
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
@@ -72,9 +73,8 @@ def _new_leaf(path: str, value: Any, handle: AnyHandle, held: Any, engine: Engin
 
 def _as_array(value: Any, engine: Engine) -> np.ndarray[Any, Any]:
     handler = engine.registry.handler(value)
-    if hasattr(handler, "assign_span"):
-        found: np.ndarray[Any, Any] = handler.view(value)
-        return found
+    if is_leaf_adapter(handler):
+        return handler.view(value)
     return np.asarray(value)
 
 

@@ -17,16 +17,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from snapshot import plain
-from snapshot.adapters.protocol import Kind
+from snapshot.adapters.protocol import Kind, is_group_adapter, is_kind, is_leaf_adapter
 from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.engine import Engine
 from snapshot.errors import Damaged
 from snapshot.graph import CODE_KINDS, PLAIN_KINDS, Graph, Node
-from snapshot.handles import Handle
+from snapshot.handles import Handle, numbers
 from snapshot.kinds import PLAIN, adapter_named
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
-from snapshot.walk import AttributesKind, Record, numbers, take
+from snapshot.walk import AttributesKind, Record, take
 
 
 class Leaves(Protocol):
@@ -107,11 +107,11 @@ class Binder:
     def _group(self, stored: Any, live: Any) -> Any:
         cls, parts = stored
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
-        if not hasattr(handler, "successor"):
+        if not is_group_adapter(handler):
             self.unused.update(dict.fromkeys(parts, f"there is no live {cls.partition(':')[2]} to take it"))
             return LEFT_OUT
         for name, number in parts.items():
-            handle = self._engine.handles.part(live, handler, name)  # type: ignore[arg-type]
+            handle = self._engine.handles.part(live, handler, name)
             if self._load(number, name):
                 self._held[handle] = self._leaves.held(number)
         return live
@@ -152,11 +152,9 @@ class Binder:
             return known
         held = self._leaves.held(number)
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
-        if handler is not None and getattr(handler, "kind", None) == held.leaf.kind:
-            if handler.misfit(live, held.form) is None:  # type: ignore[union-attr]
-                if not self._load(number, path):
-                    return self._engine.handles.of(live, handler)  # type: ignore[arg-type]
-                return self._keep(number, self._engine.handles.of(live, handler), held, path)  # type: ignore[arg-type]
+        if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and handler.misfit(live, held.form) is None:
+            handle = self._engine.handles.of(live, handler)
+            return self._keep(number, handle, held, path) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
 
     def _load(self, number: int, path: str) -> bool:
@@ -245,7 +243,7 @@ class Binder:
         if live is LEFT_OUT:
             return None
         handler = self._engine.registry.handler(live)
-        return handler if hasattr(handler, "take") else None  # type: ignore[return-value]
+        return handler if is_kind(handler) else None
 
     def _same_type(self, node: Node, live: Any) -> bool:
         return plain.name_of(live if node.kind in CODE_KINDS else type(live)) == node.cls
@@ -286,10 +284,8 @@ class Binder:
             return LEFT_OUT
         if live is not LEFT_OUT and len(state) == len(present):
             current = [part.get() if isinstance(part, Handle) else part for part in state]
-            if all(a is b for a, b in zip(current, present)):
-                found = live
-            else:
-                found = kind.build(type(live), tuple(current))
+            unchanged = all(a is b for a, b in zip(current, present))
+            found = live if unchanged else kind.build(type(live), tuple(current))
         else:
             cls = plain.locate(node.cls)
             found = kind.build(cls, tuple(part.get() if isinstance(part, Handle) else part for part in state))

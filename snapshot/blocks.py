@@ -30,7 +30,7 @@ def hash_blocks(contents: np.ndarray[Any, Any]) -> tuple[bytes, ...]:
     """The digest of each block of a C-contiguous array."""
     flat = flat_bytes(contents)
     plan = cut(contents.shape, contents.itemsize)
-    return tuple(xxh3_128_digest(flat[slice(*plan.span(index))]) for index in range(len(plan)))
+    return tuple(xxh3_128_digest(flat[slice(*plan.span(index))].data) for index in range(len(plan)))
 
 
 def flat_bytes(contents: np.ndarray[Any, Any]) -> Bytes:
@@ -71,7 +71,7 @@ class Blocks:
             return True
         buffer = self._buffer(source.nbytes)
         np.copyto(buffer, source)
-        if xxh3_128_digest(buffer) != digest:
+        if xxh3_128_digest(buffer.data) != digest:
             self._release_buffer(buffer)
             return False
         buffer.flags.writeable = False

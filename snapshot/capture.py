@@ -82,8 +82,8 @@ class Sources:
         self.groups: dict[int, tuple[Any, Any, Group]] = {}
         for handle, obj in walked.leaves.items():
             try:
-                adapter = handle.adapter
-                self.all.append(_Source(handle, adapter.kind, adapter.form(obj), adapter.view(obj)))
+                read = handle.adapter
+                self.all.append(_Source(handle, read.kind, read.form(obj), read.view(obj)))
             except Exception as error:
                 self.failed[handle] = f"could not be read: {type(error).__name__}: {error}"
         for key, (owner, adapter) in walked.groups.items():

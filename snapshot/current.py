@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from snapshot.model import Snapshot
     from snapshot.repository import Repository
     from snapshot.status import RestoreStatus
-    from snapshot.workspace import Undone
+    from snapshot.changes import Undone
 
 _current: Workspace | None = None
 
@@ -27,6 +27,9 @@ def use(workspace: Workspace | None) -> None:
 def current_workspace() -> Workspace:
     """The notebook's workspace; without a notebook, one in memory over ``__main__``."""
     global _current
+    magics = sys.modules.get("snapshot.magics")
+    if _current is None and magics is not None:
+        _current = magics.running_workspace()
     if _current is None:
         _current = Workspace(vars(sys.modules["__main__"]))
     return _current

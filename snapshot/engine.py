@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from snapshot.adapters.protocol import is_group_adapter
 from snapshot.apply import Application
-from snapshot.adapters.reference import Reference
 from snapshot.blocks import Blocks
 from snapshot.budget import human_bytes
 from snapshot.capture import AnyHandle, Capture, capture
@@ -112,7 +112,7 @@ class Engine:
         found: dict[str, str] = {}
         for name, value in names.items():
             handler = self.registry.handler(value)
-            if isinstance(handler, Reference) or not hasattr(handler, "successor"):
+            if not is_group_adapter(handler):
                 continue
             for pattern in patterns:
                 inside = any(mark in pattern for mark in "*?:")

@@ -15,16 +15,14 @@ PLAIN: dict[str, Kind] = {
     randomness.GENERATOR.name: randomness.GENERATOR,
 }
 
-_LEAVES: dict[str, LeafAdapter] = {
-    adapter.kind: adapter
-    for adapter in (
-        numpy_adapter.ARRAY,
-        randomness.RANDOM,
-        randomness.RANDOM_STATE,
-        randomness.BIT_GENERATOR,
-        *buffers.ADAPTERS.values(),
-    )
-}
+_OURS: tuple[LeafAdapter, ...] = (
+    numpy_adapter.ARRAY,
+    randomness.RANDOM,
+    randomness.RANDOM_STATE,
+    randomness.BIT_GENERATOR,
+    *buffers.ADAPTERS.values(),
+)
+_LEAVES = {adapter.kind: adapter for adapter in _OURS}
 
 
 def adapter_named(kind: str, registry: Registry) -> LeafAdapter | None:

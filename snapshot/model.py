@@ -172,7 +172,8 @@ def parse_dtype(text: str) -> np.dtype[Any]:
     if text.startswith("["):
         from ast import literal_eval
 
-        return np.dtype(literal_eval(text))
+        descr: list[tuple[str, str]] = literal_eval(text)
+        return np.dtype(descr)
     return np.dtype(text)
 
 

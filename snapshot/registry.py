@@ -172,10 +172,12 @@ def _general(cls: type) -> Handler:
     if by_type is not None:
         return by_type
     if issubclass(cls, randomness.RANDOM_TYPES):
-        return randomness.handler_for(cls)
+        generator: Handler = randomness.handler_for(cls)
+        return generator
     if cls.__module__.split(".")[0] in NOT_YET and not _plain_python(cls):
         return Reference(f"{cls.__module__.split('.')[0]} objects are not stored by value yet")
-    return objects.kind_for(cls) or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
+    kind: Kind | None = objects.kind_for(cls)
+    return kind or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
 
 
 def _plain_python(cls: type) -> bool:

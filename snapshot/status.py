@@ -14,9 +14,10 @@ class RestoreStatus:
 
     ``assigned`` holds the stored value in the very same live object (``changed`` are
     those that had to be written for it); ``rebuilt`` got a new object, because the old
-    one was gone or did not fit; ``untouched`` is live and was left
-    alone (``created`` are names made since); ``unused`` is in the snapshot but nothing live takes it (``unused_reasons`` says
-    why); ``by_reference`` maps paths whose contents were never captured to the reason.
+    one was gone or did not fit; ``untouched`` is live and was left alone (``created``
+    are names made since); ``unused`` is in the snapshot but nothing live takes it
+    (``unused_reasons`` says why); ``by_reference`` maps paths whose contents were never
+    captured to the reason.
     """
 
     reference: str

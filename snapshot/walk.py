@@ -16,7 +16,14 @@ from time import monotonic
 from typing import Any
 
 from snapshot.adapters.containers import State, same
-from snapshot.adapters.protocol import GroupAdapter, Kind, LeafAdapter
+from snapshot.adapters.protocol import (
+    GroupAdapter,
+    Kind,
+    LeafAdapter,
+    is_group_adapter,
+    is_kind,
+    is_leaf_adapter,
+)
 from snapshot.adapters.reference import Reference
 from snapshot.handles import Handle, Handles, numbers
 from snapshot.ownership import LibraryGlobals
@@ -168,11 +175,12 @@ class Walk:
         if holder is not None and not getattr(handler, "fixed", False):
             self.found.references[key] = (obj, f"belongs to a library: {holder}")
             return ()
-        if hasattr(handler, "take"):
+        if is_kind(handler):
             return self._record(obj, obj, key, handler)
-        if hasattr(handler, "successor"):
+        if is_group_adapter(handler):
             self.found.groups[key] = (obj, handler)
             return ()
+        assert is_leaf_adapter(handler)
         handle = self._handles.of(obj, handler)
         self.found.leaves[handle] = obj
         if not handler.attributes(obj):
@@ -214,9 +222,9 @@ class Walk:
         if type(child) in ATOMS or not self._leafy(type(child)):
             return child
         handler = self._registry.handler(child)
-        if not hasattr(handler, "assign_span") or self._holder(child) is not None:
+        if not is_leaf_adapter(handler) or self._holder(child) is not None:
             return child
-        return self._handles.of(child, handler)  # type: ignore[arg-type]
+        return self._handles.of(child, handler)
 
 
 def take(kind: Kind, obj: Any) -> State:

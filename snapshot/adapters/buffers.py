@@ -52,4 +52,4 @@ class BufferAdapter:
         raise AttributeError(name)
 
 
-ADAPTERS = {bytearray: BufferAdapter("bytearray"), array: BufferAdapter("array.array")}
+ADAPTERS: dict[type, BufferAdapter] = {bytearray: BufferAdapter("bytearray"), array: BufferAdapter("array.array")}

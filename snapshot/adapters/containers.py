@@ -45,8 +45,8 @@ class ListKind:
         if not same(self.take(obj), state):
             list.__setitem__(obj, slice(None), state)
 
-    def build(self, cls: type, state: State) -> Any:
-        made = cls.__new__(cls)
+    def build(self, cls: Any, state: State) -> Any:
+        made: Any = cls.__new__(cls)
         list.extend(made, state)
         return made
 
@@ -65,7 +65,7 @@ class TupleKind(ListKind):
     def put(self, obj: Any, state: State) -> None:
         raise TypeError("a tuple cannot be changed")
 
-    def build(self, cls: type, state: State) -> Any:
+    def build(self, cls: Any, state: State) -> Any:
         return tuple.__new__(cls, state)
 
 
@@ -87,8 +87,8 @@ class DequeKind(ListKind):
             deque.pop(obj)
         deque.extend(obj, members[len(present) :])
 
-    def build(self, cls: type, state: State) -> Any:
-        made = cls.__new__(cls)
+    def build(self, cls: Any, state: State) -> Any:
+        made: Any = cls.__new__(cls)
         deque.__init__(made, state[1:], state[0])
         return made
 
@@ -117,8 +117,8 @@ class SetKind:
             if id(member) not in kept:
                 set.add(obj, member)
 
-    def build(self, cls: type, state: State) -> Any:
-        made = cls.__new__(cls)
+    def build(self, cls: Any, state: State) -> Any:
+        made: Any = cls.__new__(cls)
         set.update(made, state)
         return made
 
@@ -138,7 +138,7 @@ class FrozenSetKind(SetKind):
     def put(self, obj: Any, state: State) -> None:
         raise TypeError("a frozenset cannot be changed")
 
-    def build(self, cls: type, state: State) -> Any:
+    def build(self, cls: Any, state: State) -> Any:
         return frozenset.__new__(cls, state)
 
 
@@ -157,8 +157,8 @@ class DictKind:
     def put(self, obj: Any, state: State) -> None:
         put_items(obj, state, self.base)
 
-    def build(self, cls: type, state: State) -> Any:
-        made = cls.__new__(cls)
+    def build(self, cls: Any, state: State) -> Any:
+        made: Any = cls.__new__(cls)
         self.put(made, state)
         return made
 

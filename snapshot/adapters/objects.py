@@ -48,7 +48,7 @@ def hidden_state(cls: type, base: type = object) -> bool:
 
 
 @cache
-def _dict_descriptor(cls: type) -> GetSetDescriptorType | None:
+def _dict_descriptor(cls: Any) -> GetSetDescriptorType | None:
     # a class may define a property of this name (proxies do); the dict itself is behind the C one
     for base in cls.__mro__:
         found = base.__dict__.get("__dict__")
@@ -58,8 +58,8 @@ def _dict_descriptor(cls: type) -> GetSetDescriptorType | None:
 
 
 @cache
-def _slot_descriptors(cls: type) -> tuple[tuple[str, MemberDescriptorType], ...]:
-    found = {}
+def _slot_descriptors(cls: Any) -> tuple[tuple[str, MemberDescriptorType], ...]:
+    found: dict[tuple[type, str], MemberDescriptorType] = {}
     for base in cls.__mro__:
         for name, member in base.__dict__.items():
             if isinstance(member, MemberDescriptorType) and "__slots__" in base.__dict__:
@@ -69,7 +69,8 @@ def _slot_descriptors(cls: type) -> tuple[tuple[str, MemberDescriptorType], ...]
 
 def attribute_dict(obj: Any) -> dict[str, Any] | None:
     """The instance's own dict, past any ``__getattr__`` or property; None without one."""
-    descriptor = _dict_descriptor(type(obj))
+    cls: Any = type(obj)
+    descriptor = _dict_descriptor(cls)
     if descriptor is None:
         return None
     found: dict[str, Any] = descriptor.__get__(obj)
@@ -78,7 +79,7 @@ def attribute_dict(obj: Any) -> dict[str, Any] | None:
 
 def take_attributes(obj: Any) -> State:
     """(attribute dict, class, number of attributes, names, values, slot values)."""
-    cls = type(obj)
+    cls: Any = type(obj)
     attributes = attribute_dict(obj)
     slots = []
     for _, member in _slot_descriptors(cls):
@@ -191,8 +192,7 @@ class ContainerInstanceKind(InstanceKind):
 INSTANCE = InstanceKind()
 
 
-@cache
-def kind_for(cls: type) -> Kind | None:
+def kind_for(cls: Any) -> Kind | None:
     """The kind that records instances of ``cls`` completely; None with hidden C state."""
     container = container_of(cls)
     if container is None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -153,3 +153,18 @@ class Kind(Protocol):
 
     def edges(self, state: tuple[Any, ...]) -> Iterable[tuple[str, Any]]:
         """(text of the path step, child) for each child a user can reach: ``("[3]", x)``."""
+
+
+def is_leaf_adapter(handler: object) -> TypeGuard[LeafAdapter]:
+    """Whether a handler reads and writes arrays; cheaper than ``isinstance`` on a protocol."""
+    return hasattr(handler, "assign_span")
+
+
+def is_group_adapter(handler: object) -> TypeGuard[GroupAdapter]:
+    """Whether a handler owns several named arrays."""
+    return hasattr(handler, "successor")
+
+
+def is_kind(handler: object) -> TypeGuard[Kind]:
+    """Whether a handler records a container's shallow state."""
+    return hasattr(handler, "take")

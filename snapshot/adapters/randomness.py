@@ -165,6 +165,6 @@ def handler_for(cls: type) -> Any:
 def implicit() -> dict[str, Any]:
     """The global generators, under names no variable can have."""
     return {
-        "(random)": random._inst,  # type: ignore[attr-defined]
-        "(numpy.random)": np.random.mtrand._rand,  # type: ignore[attr-defined]
+        "(random)": random._inst,
+        "(numpy.random)": np.random.mtrand._rand,
     }

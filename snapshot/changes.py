@@ -1,0 +1,141 @@
+"""Everything that writes to live objects, and taking it back: restore, assign, undo, redo, rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from snapshot.assigning import assigned
+from snapshot.binding import Bound
+from snapshot.capture import Capture
+from snapshot.engine import Engine, Wanted
+from snapshot.model import Snapshot
+from snapshot.plan import Choice, Plan
+from snapshot.report import status_of
+from snapshot.shelf import Shelf
+from snapshot.status import RestoreStatus
+from snapshot.undo import Before, UndoStack
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What ``undo`` or ``redo`` did; its text is the line to print."""
+
+    text: str
+    status: RestoreStatus
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One planned change, with the present it starts from."""
+
+    plan: Plan
+    present: Capture
+    status: RestoreStatus
+    new_names: frozenset[str]
+
+
+class Changes:
+    """Makes live objects what a capture says; each change can be taken back."""
+
+    def __init__(self, engine: Engine, shelf: Shelf, cells_run: Callable[[], int]) -> None:
+        self._engine = engine
+        self._shelf = shelf
+        self._cells_run = cells_run
+        self.stack = UndoStack(engine.blocks)
+
+    def restore(
+        self, bound: Bound, choice: Choice, head: Snapshot, *, whole: bool, dry_run: bool = False
+    ) -> RestoreStatus:
+        """Make ``bound`` true; ``whole`` makes ``head`` what the present descends from."""
+        with self._pool_swept():
+            step = self._plan(bound.capture, choice, head.reference, bound)
+            if dry_run:
+                step.status.dry_run = True
+                return step.status
+            self._make(step, bound.capture, f"restore {head.reference}")
+            if whole:
+                self._shelf.head = head
+            return step.status
+
+    def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
+        """Put given values into live variables; all of them or none."""
+        with self._pool_swept():
+            now, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
+            target, choice = assigned(values, now, self._engine)
+            step = self._plan(target, choice, "assign")
+            self._make(step, target, f"assign {', '.join(values)}")
+            return RestoreStatus(
+                "assign",
+                assigned=tuple(values),
+                rebuilt=step.status.rebuilt,
+                changed=step.status.changed,
+                verb="assign",
+            )
+
+    def undo(self, *, redo: bool = False) -> Undone:
+        """Take back the newest change, or bring back what was undone last."""
+        entry = self.stack.last(redo=redo)
+        verb = "redo" if redo else "undo"
+        choice = Choice(created="remove", code="restore", removable=lambda name: name in entry.made)
+        with self._pool_swept():
+            step = self._plan(entry.capture, choice, verb)
+            self._engine.apply(step.plan, entry.capture, step.present)
+            back = Before(entry.what, step.present, self._shelf.head, self._cells_run(), step.new_names)
+            if redo:
+                self.stack.push(back, again=True)
+            else:
+                self.stack.push_redo(back)
+            self.stack.pop(redo=redo)
+        self._shelf.head = entry.head
+        return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.status)
+
+    @contextmanager
+    def rollback(self) -> Iterator[None]:
+        """Whatever happens inside is undone at the end, names and code included."""
+        before, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
+        digests = tuple(before.digests())
+        self._engine.blocks.retain(digests)
+        head = self._shelf.head
+        try:
+            yield
+        finally:
+            with self._pool_swept():
+                step = self._plan(before, Choice(created="remove", code="restore"), "rollback")
+                self._engine.apply(step.plan, before, step.present)
+                self._engine.blocks.release(digests)
+            self._shelf.head = head
+
+    def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
+        present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
+        made = self._engine.plan(target, present, choice)
+        if bound is not None:
+            made.unused.update(bound.unused)
+            made.fresh.update(bound.made)
+        names = self._engine.names()
+        status = status_of(reference, made, target, present, self._engine, choice.names, names)
+        return _Step(made, present, status, frozenset(name for name in made.bind if name not in names))
+
+    def _make(self, step: _Step, target: Capture, what: str) -> None:
+        entry = Before(what, step.present, self._shelf.head, self._cells_run(), step.new_names)
+        self._engine.apply(step.plan, target, step.present)
+        self.stack.push(entry)
+
+    @contextmanager
+    def _pool_swept(self) -> Iterator[None]:
+        """What was copied into the pool and not kept leaves it, however this ends."""
+        try:
+            yield
+        finally:
+            self._engine.blocks.sweep()
+
+
+def _sentence(verb: str, entry: Before, cells: int) -> str:
+    done = "took back" if verb == "undo" else "brought again"
+    since = f" ({cells} cell{'' if cells == 1 else 's'} ran since)" if cells > 0 else ""
+    return f"{verb}: {done} {entry.what}{since}"

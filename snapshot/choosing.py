@@ -1,0 +1,43 @@
+"""From the patterns of a restore to the names and leaves of one capture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from snapshot.capture import AnyHandle, Capture
+from snapshot.content import MemoryContent
+from snapshot.engine import Engine
+from snapshot.paths import Named
+from snapshot.plan import Choice
+from snapshot.selection import matches, not_found, split
+
+
+def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], engine: Engine) -> Choice:
+    """What to restore of ``target``; raises :class:`PathNotFound` when a pattern means nothing."""
+    if into:
+        return Choice(names=frozenset(into.values()), removable=lambda name: False)
+    if not patterns:
+        return Choice()
+    names, inner = split(patterns, target.roots)
+    named = engine.paths(target)
+    leaves: set[AnyHandle] = {
+        handle for handle, known in named.leaves.items() if any(_leaf_matches(pattern, known) for pattern in patterns)
+    }
+    content = MemoryContent(target, engine)
+    leaves.update(handle for pattern in inner if (handle := content.handle_at(pattern)) is not None)
+    nowhere = [p for p in inner if content.handle_at(p) is None and not _any_leaf(p, named.leaves.values())]
+    if nowhere:
+        raise not_found(nowhere, (*target.roots, *named.lookup))
+    return Choice(
+        names=names,
+        leaves=frozenset(leaves),
+        removable=lambda name: any(matches(pattern, name) for pattern in patterns),
+    )
+
+
+def _leaf_matches(pattern: str, known: Named) -> bool:
+    return any(matches(pattern, path, known.role) for path in (known.path, *known.aliases))
+
+
+def _any_leaf(pattern: str, known: Iterable[Named]) -> bool:
+    return any(_leaf_matches(pattern, one) for one in known)

@@ -1,0 +1,99 @@
+"""The snapshots of this run in memory: ids, labels, branches, and the blocks they keep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from snapshot.capture import Capture
+from snapshot.content import MemoryContent
+from snapshot.engine import Engine
+from snapshot.model import Snapshot
+
+
+class Shelf:
+    """Snapshots, oldest first. ``head`` is the one that the present descends from."""
+
+    def __init__(self, engine: Engine, run: str, notebook: str) -> None:
+        self._engine = engine
+        self._run = run
+        self._notebook = notebook
+        self._next_id = 1
+        self.snapshots: list[Snapshot] = []
+        self.head: Snapshot | None = None
+        self.latest: Capture | None = None  #: shares records with the next capture
+
+    def describe(self, label: str | None, step: int | None, note: str, capture: Capture) -> Snapshot:
+        """A snapshot of ``capture`` that is not on the shelf yet."""
+        if step is None:
+            known = [group.step for _, _, group in capture.groups.values() if group.step is not None]
+            step = known[0] if known else (self.head.step + 1 if self.head else 1)
+        parent: int | str | None = None
+        if self.head is not None:
+            parent = self.head.id if self.head.run == self._run else f"{self.head.run}.{self.head.id}"
+        return Snapshot(
+            id=self._next_id,
+            label=label,
+            step=int(step),
+            time=datetime.now(UTC),
+            run=self._run,
+            parent=parent,
+            note=note,
+            notebook=self._notebook,
+            content=MemoryContent(capture, self._engine),
+        )
+
+    def add(self, snapshot: Snapshot) -> Snapshot | None:
+        """Put it on the shelf as the new head; returns the one its label moved from."""
+        capture = _capture_of(snapshot)
+        moved = self.take_label(snapshot.label) if snapshot.label else None
+        self._engine.blocks.retain(capture.digests())
+        self.snapshots.append(snapshot)
+        self.latest = capture
+        self.head = snapshot
+        self._next_id += 1
+        return moved
+
+    def take_label(self, label: str) -> Snapshot | None:
+        """Take a label from the snapshot that has it; returns that one, as it was."""
+        for index, snapshot in enumerate(self.snapshots):
+            if snapshot.label == label:
+                self._put(index, replace(snapshot, label=None))
+                return snapshot
+        return None
+
+    def relabel(self, snapshot: Snapshot, label: str) -> Snapshot:
+        """Give a snapshot of the shelf another label; returns it with that label."""
+        self.take_label(label)
+        index = next(i for i, one in enumerate(self.snapshots) if one.id == snapshot.id)
+        self._put(index, replace(snapshot, label=label))
+        return self.snapshots[index]
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """Forget one; its children descend from its parent, its blocks are let go."""
+        if snapshot.run != self._run:
+            return
+        # by id: it may have been relinked since it was looked up
+        snapshot = next(one for one in self.snapshots if one.id == snapshot.id)
+        self.snapshots.remove(snapshot)
+        self._engine.blocks.release(_capture_of(snapshot).digests())
+        for index, child in enumerate(self.snapshots):
+            if child.parent == snapshot.id:
+                self._put(index, replace(child, parent=snapshot.parent))
+        if self.head is snapshot:
+            parents = [one for one in self.snapshots if one.id == snapshot.parent]
+            self.head = parents[0] if parents else None
+        if self.latest is _capture_of(snapshot):
+            self.latest = _capture_of(self.snapshots[-1]) if self.snapshots else None
+
+    def _put(self, index: int, new: Snapshot) -> None:
+        old = self.snapshots[index]
+        self.snapshots[index] = new
+        if self.head is old:
+            self.head = new
+
+
+def _capture_of(snapshot: Snapshot) -> Capture:
+    content = snapshot.content
+    assert isinstance(content, MemoryContent)
+    return content.capture
