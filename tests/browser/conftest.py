@@ -34,6 +34,7 @@ LAB = [
 ]
 # Run All before all of this opens a dialog that nobody answers; the toolbar says "idle" even without a kernel
 CONTEXT = "window.jupyterapp?.shell?.currentWidget?.sessionContext"
+PROMPT = ".jp-Notebook-cell:nth-of-type({}) .jp-InputPrompt"
 OPENED = f"() => {CONTEXT}"
 STARTED = f"""async () => {{
     await window.jupyterapp.restored;
@@ -94,6 +95,27 @@ class Notebook:
         """Run every cell; returns when the last one has finished."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.page.wait_for_function(IDLE)
+
+    def start_all(self) -> None:
+        """Begin to run every cell and return at once."""
+        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def prompt(self, cell: int) -> str:
+        """``[3]:`` after a run, ``[*]:`` during one; cells count from 1.
+
+        The kernel's status says less: answers to a widget make it idle while a cell runs.
+        """
+        return self.page.locator(PROMPT.format(cell)).inner_text()
+
+    def wait_for_prompt(self, cell: int, prompt: str) -> None:
+        shows = "([selector, prompt]) => document.querySelector(selector)?.innerText === prompt"
+        self.page.wait_for_function(shows, arg=[PROMPT.format(cell), prompt])
+
+    def wait_for_another_picture(self, selector: str, old: str) -> None:
+        """Wait until the picture at ``selector`` has another address than ``old`` and is drawn."""
+        other = "([selector, old]) => document.querySelector(selector).src !== old"
+        self.page.wait_for_function(other, arg=[selector, old])
+        self.picture(selector)
 
     def errors(self) -> list[str]:
         """The tracebacks the cells show."""

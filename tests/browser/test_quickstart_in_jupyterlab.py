@@ -22,10 +22,7 @@ def test_the_quickstart_shows_a_picture_that_follows_the_slider(notebook):
 
     opened.page.locator(HANDLE).first.press("ArrowLeft")
 
-    opened.page.wait_for_function(
-        "([selector, old]) => document.querySelector(selector).src !== old", arg=[PICTURE, at_first]
-    )
-    assert opened.picture(PICTURE) != at_first
+    opened.wait_for_another_picture(PICTURE, at_first)
     opened.screenshot("quickstart-step-before")
 
 
