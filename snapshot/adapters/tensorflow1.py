@@ -26,6 +26,7 @@ from snapshot.adapters.reference import Reference
 from snapshot.adapters.tensorflow1_graph import GraphVariable, Scan
 from snapshot.adapters.tensorflow1_read import Reading, first_line, read, sort_out
 from snapshot.adapters.tensorflow1_scan import scan
+from snapshot.adapters.tensorflow1_tables import sort_by_key
 from snapshot.adapters.tensorflow1_values import dtype_misfit
 from snapshot.adapters.tensorflow1_write import write
 from snapshot.errors import RestoreFailed
@@ -50,13 +51,14 @@ class SessionAdapter:
             return Group({}, report={"(session)": _CLOSED})
         _graphs[owner] = ref(session.graph)
         found = scan(session.graph)
+        readable = found.readable
         try:
-            reading = read(session, [v for v in found.variables.values() if v.read is not None])
+            reading = read(session, readable.values())
         except RuntimeError as error:  # closed by another thread meanwhile
             return Group({}, report={"(session)": first_line(error)})
+        sort_by_key(found.tables, reading.values)
         parts = {
-            name: Part(array, found.variables[name].dtype, found.variables[name].role)
-            for name, array in reading.values.items()
+            name: Part(array, readable[name].dtype, readable[name].role) for name, array in reading.values.items()
         }
         return Group(parts, tuple(reading.uninitialized), {**found.report, **reading.failed}, _step(found, reading))
 
@@ -82,6 +84,7 @@ class SessionAdapter:
             return dict.fromkeys(forms, "the session is closed; open another session of its graph")
         found = scan(graph)
         reasons = {name: _misfit(found, name, form) for name, form in forms.items()}
+        reasons.update(_uneven_tables(found, forms))
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def assign(self, owner: Any, values: Mapping[str, Array]) -> None:
@@ -194,15 +197,25 @@ def _misfit(found: Scan, name: str, form: Form) -> str | None:
     resolved = found.resolve(name)
     if resolved is None:
         return "the session's graph has no such variable"
-    variable = found.variables[resolved]
+    variable = found.variables.get(resolved) or found.readable[resolved]
     reason = dtype_misfit(form.dtype, variable.dtype)
-    if reason is not None:
+    if reason is not None or resolved not in found.variables:
         return reason
     if not variable.assigns:
         return "no op of the graph assigns it without running other ops first"
     if variable.assign_for(form.shape) is None:
         return f"its shape is {form.shape}, the variable's is {_shape_text(variable)}"
     return None
+
+
+def _uneven_tables(found: Scan, forms: Mapping[str, Form]) -> dict[str, str]:
+    rows = {name: form.shape[:1] for name, form in forms.items()}
+    uneven = [
+        table
+        for table in found.tables
+        if table.parts.keys() <= rows.keys() and rows[table.keys.name] != rows[table.values.name]
+    ]
+    return {name: "a table's keys and values differ in number" for table in uneven for name in table.parts}
 
 
 def _shape_text(variable: GraphVariable) -> str:

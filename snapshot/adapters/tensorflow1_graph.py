@@ -2,6 +2,8 @@
 
 * :class:`GraphVariable`: one piece of storage, with the ops that already exist to
   read it, to ask whether it is initialized, and to assign it (:class:`Assign`);
+* :class:`GraphTable`: one mutable hash table, as two parts that are read like variables
+  and set together;
 * :class:`Scan`: all of them, the spellings users have for them, and what else in the
   graph keeps state.
 
@@ -55,6 +57,22 @@ class GraphVariable:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphTable:
+    """A table: ``load`` is the op that sets it from the two fed tensors."""
+
+    keys: GraphVariable
+    values: GraphVariable
+    load: str
+    feed_keys: str
+    feed_values: str
+
+    @property
+    def parts(self) -> dict[str, GraphVariable]:
+        """Both parts by name."""
+        return {part.name: part for part in (self.keys, self.values)}
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """The variables of a graph by name, in the order in which they were made."""
 
@@ -62,6 +80,15 @@ class Scan:
     spellings: Mapping[str, str]  #: every op name of a variable -> its name in ``variables``
     report: Mapping[str, str]  #: op name -> why its state cannot be captured
     step: str | None = None  #: the variable that counts global steps
+    tables: tuple[GraphTable, ...] = ()
+
+    @property
+    def readable(self) -> dict[str, GraphVariable]:
+        """Everything with a value to read, by name: variables and parts of tables."""
+        found = {name: variable for name, variable in self.variables.items() if variable.read is not None}
+        for table in self.tables:
+            found.update(table.parts)
+        return found
 
     def resolve(self, name: str) -> str | None:
         """``W`` for ``W``, ``W:0`` and other handles to the same storage."""

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from snapshot.adapters.tensorflow1_graph import Assign, GraphVariable, Scan, StaticShape
 from snapshot.adapters.tensorflow1_roles import role_of, slot_inputs
+from snapshot.adapters.tensorflow1_tables import find_tables
 
 _VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 _ASSIGNS = frozenset({"AssignVariableOp", "Assign"})
@@ -62,6 +63,7 @@ def _scan(graph: Any) -> Scan:
     owners: dict[str, _Storage] = {}
     report: dict[str, str] = {}
     operations = graph.get_operations()
+    tables = find_tables(graph, operations)
     for op in operations:
         if op.type in _VARIABLES:
             reason = _refusal(op)
@@ -69,7 +71,7 @@ def _scan(graph: Any) -> Scan:
                 owners[op.name] = storages.setdefault(_storage_key(op), _Storage(op.name, op))
             else:
                 report[op.name] = reason
-        elif other := _OTHER_STATE.fullmatch(re.sub(r"V\d+$", "", op.type)):
+        elif op.name not in tables and (other := _OTHER_STATE.fullmatch(re.sub(r"V\d+$", "", op.type))):
             report[op.name] = f"a {op.type} op: the contents of a {other.lastgroup} stay inside TensorFlow"
     for op in operations:
         _note_use(graph, op, owners)
@@ -80,7 +82,8 @@ def _scan(graph: Any) -> Scan:
         for name, variable in variables.items()
         if variable.read is None
     )
-    return Scan(variables, spellings, report, _step(graph, spellings))
+    spellings.update((part, part) for table in tables.values() for part in table.parts)
+    return Scan(variables, spellings, report, _step(graph, spellings), tuple(tables.values()))
 
 
 def _refusal(op: Any) -> str | None:

@@ -6,7 +6,8 @@ that input, and one feed would set them all alike, so the ops are run in *waves*
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 from snapshot.adapters.protocol import Array
 from snapshot.adapters.tensorflow1_graph import Assign, GraphVariable, Scan
 from snapshot.adapters.tensorflow1_read import first_line
+from snapshot.adapters.tensorflow1_tables import load
 from snapshot.adapters.tensorflow1_values import to_feed
 from snapshot.errors import RestoreFailed
 
@@ -55,6 +57,11 @@ def plan_waves(assigns: Iterable[Assign]) -> list[Wave]:
 
 def write(session: Any, found: Scan, values: Mapping[str, Array]) -> None:
     """Assign ``values`` by variable name. Raises RestoreFailed naming the variables it stopped at."""
+    for table in found.tables:
+        given = {name: values[name] for name in table.parts if name in values}
+        if given:
+            with _refusals(list(given)):
+                load(session, table, given)
     # In the graph's order: TensorFlow prepares a run once for each order of feeds.
     chosen: dict[str, tuple[str, Assign]] = {}
     for variable in found.variables.values():
@@ -67,10 +74,8 @@ def write(session: Any, found: Scan, values: Mapping[str, Array]) -> None:
             assign.value: to_feed(values[name], found.variables[name].dtype)
             for name, assign in zip(names, wave.assigns, strict=True)
         }
-        try:
+        with _refusals(names, chosen):
             session.run([assign.op for assign in wave.assigns], feeds)
-        except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
-            raise RestoreFailed(_message(error, names, chosen)) from error
 
 
 def _assign_for(variable: GraphVariable, shape: tuple[int, ...]) -> Assign:
@@ -78,6 +83,15 @@ def _assign_for(variable: GraphVariable, shape: tuple[int, ...]) -> Assign:
     if assign is None:
         raise RestoreFailed(f"{variable.name}: no assign op of the graph takes a value of shape {shape}")
     return assign
+
+
+@contextmanager
+def _refusals(names: Sequence[str], chosen: Mapping[str, tuple[str, Assign]] | None = None) -> Iterator[None]:
+    """TensorFlow's errors as ours, naming the variable at fault where TensorFlow says which op it was."""
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+        raise RestoreFailed(_message(error, names, chosen or {})) from error
 
 
 def _message(error: Exception, names: Sequence[str], chosen: Mapping[str, tuple[str, Assign]]) -> str:

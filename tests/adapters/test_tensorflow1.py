@@ -405,6 +405,47 @@ class TestWhatIsFound:
         assert gone() is None
 
 
+class TestTables:
+    def build(self):
+        """A table with a Saver, which makes the ops that can read and set it."""
+        table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="words")
+        insert = [table.insert(["b", "a"], tf.constant([2, 1], tf.int64)), table.insert(["c"], [3])]
+        v1.Variable([1.0], name="W")
+        v1.train.Saver()
+        return insert, table.lookup(tf.constant(["a", "b", "c"]))
+
+    def test_a_table_with_the_ops_for_it_comes_back(self, open_session):
+        (fill, extend), look_up = self.build()
+        session = open_session()
+        session.run(fill)
+        before = values(session)
+        assert before["words/keys"].tolist() == [b"a", b"b"]
+        session.run(extend)
+        ADAPTER.assign(session, before)
+        assert session.run(look_up).tolist() == [1, 2, -1]
+
+    def test_a_part_that_did_not_change_need_not_be_given(self, open_session):
+        (fill, _), look_up = self.build()
+        session = open_session()
+        session.run(fill)
+        ADAPTER.assign(session, {"words/values": np.int64([10, 20])})
+        assert session.run(look_up).tolist() == [10, 20, -1]
+
+    def test_keys_and_values_that_do_not_pair_are_refused(self, open_session):
+        (fill, _), look_up = self.build()
+        session = open_session()
+        session.run(fill)
+        forms = {"words/keys": Form((3,), "string"), "words/values": Form((2,), "int64")}
+        assert set(ADAPTER.misfits(session, forms)) == set(forms)
+        with pytest.raises(RestoreFailed, match="words/values"):
+            ADAPTER.assign(session, {"words/values": np.int64([1, 2, 3])})
+        assert session.run(look_up).tolist() == [1, 2, -1]
+
+    def test_a_table_without_an_op_that_sets_it_is_reported(self, open_session):
+        tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="words")
+        assert "MutableHashTableV2" in ADAPTER.capture(open_session()).report["words"]
+
+
 class TestRolesAndStep:
     @pytest.mark.parametrize("scope", ["", "train"])
     def test_trainable_variables_are_parameters_and_what_optimizers_keep_are_slots(self, scope, make, open_session):
