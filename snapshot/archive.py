@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,18 @@ from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine, Wanted
-from snapshot.errors import NotARepository, RepositoryError, SnapshotWarning
+from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
 from snapshot.paths import numbers_of
 from snapshot.plan import Choice
-from snapshot.repository import Repository, new_run_name
 from snapshot.repository.entry import Entry, StoredEntry, StoredLeaf
+from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found, root_of
 from snapshot.walk import Limits
 
 if TYPE_CHECKING:
-    from snapshot.repository import Writer
+    from snapshot.repository import Repository, Writer
 
 
 class Archive:
@@ -49,6 +50,7 @@ class Archive:
         self._groups: dict[str, tuple[Any, bytes]] = {}
         self._pickles = pickling.Pickles()
         self._written: set[int] = set()
+        self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
         if target is not None:
             self.repository = open_for_writing(target)
 
@@ -75,6 +77,7 @@ class Archive:
             self._writer.commit(self._entry(snapshot))
             self._written.add(snapshot.id)
         except OSError as error:
+            self.skip(snapshot)
             warnings.warn(
                 f"#{snapshot.id} could not be written and is kept in memory only: {error}",
                 SnapshotWarning,
@@ -92,7 +95,7 @@ class Archive:
             leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
         self._groups = encode_groups(capture, self._groups)
         return Entry(
-            snapshot=snapshot,
+            snapshot=replace(snapshot, parent=self._stored_ancestor(snapshot.parent)),
             leaves=tuple(leaves),
             records={name: data for name, (_, data) in self._groups.items()},
             names=content.names,
@@ -101,6 +104,15 @@ class Archive:
             pickles=self._pickles.of(capture),
             plain=tuple(content.variables[name] for name in numbers_of(capture)),
         )
+
+    def skip(self, snapshot: Snapshot) -> None:
+        """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
+        self._parents[snapshot.id] = snapshot.parent
+
+    def _stored_ancestor(self, parent: int | str | None) -> int | str | None:
+        while isinstance(parent, int) and parent in self._parents:
+            parent = self._parents[parent]
+        return parent
 
     def bind(self, snapshot: Snapshot, into: Mapping[str, str], names: frozenset[str] | None = None) -> Bound:
         """The stored state in terms of live objects.
@@ -212,13 +224,16 @@ def _graph_of(entry: StoredEntry) -> tuple[Graph, dict[str, str]]:
 
 def open_repository(target: str | Path | Any) -> Repository:
     """A repository for looking: never writes. Plain values are read from the records."""
+    # zarr takes longer to import than a store in memory takes
+    from snapshot.repository import Repository
+
     return Repository(target, decode=read_plain)
 
 
 def open_for_writing(target: Any) -> Repository:
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
-    if isinstance(target, str) and "://" in target:
-        raise NotARepository(f"{target}: found a URL, expected a folder; object stores are not supported yet")
+    from snapshot.repository import Repository
+
     return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=read_plain)
 
 

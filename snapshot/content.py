@@ -10,9 +10,10 @@ import numpy as np
 from xxhash import xxh3_128_digest
 
 from snapshot.capture import AnyHandle, Capture
+from snapshot.described import as_known, content_digest, known_dtype
 from snapshot.engine import Engine
 from snapshot.handles import Handle
-from snapshot.model import Leaf, Variable
+from snapshot.model import Leaf, Role, Variable
 from snapshot.paths import numbers_of
 from snapshot.registry import ATOMS
 from snapshot.selection import not_found
@@ -32,8 +33,8 @@ class MemoryContent:
         named = self._engine.paths(self.capture).leaves
         for handle, (path, role, aliases) in named.items():
             held = self.capture.leaves[handle]
-            dtype = user_dtype(held.form.dtype)
-            digest = leaf_digest(held.leaf, self.capture)
+            dtype = known_dtype(held.form.dtype, held.leaf)
+            digest = content_digest(held.leaf, self._base(held.leaf))
             found[path] = Variable(path, role, held.leaf.shape, dtype, held.leaf.nbytes, digest, aliases)
         for name, value in numbers_of(self.capture).items():
             found[name] = number_variable(name, value)
@@ -82,53 +83,17 @@ class MemoryContent:
         return None
 
     def _engine_read(self, handle: AnyHandle) -> Any:
+        held = self.capture.leaves[handle]
         contents = self.capture.read(handle, self._engine.blocks)
-        return in_real_dtype(contents, self.capture.leaves[handle].form.dtype)
+        return as_known(contents, known_dtype(held.form.dtype, held.leaf))
 
-
-def user_dtype(text: str) -> np.dtype[Any] | str:
-    """NumPy's dtype where it has one of that name, else the name."""
-    try:
-        return np.dtype(text) if not text.startswith("[") else np.dtype(eval_descr(text))
-    except TypeError:
-        return text
-
-
-def eval_descr(text: str) -> Any:
-    """The ``descr`` of a structured dtype from its text."""
-    from ast import literal_eval
-
-    return literal_eval(text)
-
-
-def in_real_dtype(contents: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
-    """Bytes carried as integers back in their own dtype, where ``ml_dtypes`` knows it."""
-    if dtype.startswith("[") or not isinstance(user_dtype(dtype), str):
-        return contents
-    try:
-        import ml_dtypes
-
-        return contents.view(np.dtype(getattr(ml_dtypes, dtype)))
-    except (ImportError, AttributeError, TypeError):
-        return contents
-
-
-def leaf_digest(leaf: Leaf, capture: Capture) -> bytes:
-    """One digest for a whole leaf; a view's changes whenever its base does."""
-    blocks = leaf.blocks
-    place = b""
-    if leaf.view is not None:
-        base = capture.by_number.get(leaf.view.base)
-        blocks = capture.leaves[base].leaf.blocks if base is not None else ()
-        place = repr((leaf.view.offset, leaf.view.strides)).encode()
-    head = repr((leaf.dtype, leaf.shape, leaf.order)).encode()
-    return xxh3_128_digest(head + place + b"".join(blocks))
+    def _base(self, leaf: Leaf) -> Leaf | None:
+        handle = self.capture.by_number.get(leaf.view.base) if leaf.view is not None else None
+        return self.capture.leaves[handle].leaf if handle is not None else None
 
 
 def number_variable(name: str, value: Any) -> Variable:
     """A number bound to a name, as a variable of shape ()."""
-    from snapshot.model import Role
-
     array = np.asarray(value)
     digest = xxh3_128_digest(array.tobytes() + array.dtype.str.encode())
     return Variable(name, Role.VALUE, (), array.dtype, array.nbytes, digest)

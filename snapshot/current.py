@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from snapshot.workspace import Workspace
 
 if TYPE_CHECKING:
+    from snapshot.changes import Undone
     from snapshot.model import Snapshot
     from snapshot.repository import Repository
     from snapshot.status import RestoreStatus
-    from snapshot.changes import Undone
 
 _current: Workspace | None = None
 

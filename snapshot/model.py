@@ -11,6 +11,7 @@ and the hash of each. Equal contents have equal leaves, wherever they live.
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -166,14 +167,16 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.variables)
 
+    def __bool__(self) -> bool:
+        return True  # one without variables is a snapshot all the same
+
 
 def parse_dtype(text: str) -> np.dtype[Any]:
     """The NumPy dtype that :attr:`Leaf.dtype` names."""
     if text.startswith("["):
-        from ast import literal_eval
-
-        descr: list[tuple[str, str]] = literal_eval(text)
-        return np.dtype(descr)
+        # unlike np.dtype(descr), this reads padding between fields as padding
+        found: np.dtype[Any] = np.lib.format.descr_to_dtype(literal_eval(text))
+        return found
     return np.dtype(text)
 
 

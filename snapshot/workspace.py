@@ -148,7 +148,9 @@ class Workspace:
             except BaseException:
                 self._engine.blocks.sweep()
                 raise
-            if not memory:
+            if memory:
+                self._archive.skip(snapshot)
+            else:
                 self._archive.write(snapshot)
             self.last_store = StoreResult(
                 snapshot,

@@ -16,6 +16,7 @@ from snapshot.adapters.containers import State
 from snapshot.adapters.objects import attribute_dict
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import Reference
+from snapshot.adapters.subclasses import find_class, name_class
 from snapshot.model import format_dtype
 
 
@@ -25,9 +26,12 @@ class ArrayAdapter:
     kind = "numpy.ndarray"
 
     def form(self, obj: Any) -> Form:
-        cls = type(obj)
-        meta = () if cls is np.ndarray else (("class", f"{cls.__module__}:{cls.__qualname__}"),)
-        return Form(obj.shape, format_dtype(obj.dtype), meta)
+        meta: list[tuple[str, Any]] = []
+        if type(obj) is not np.ndarray:
+            meta.append(("class", name_class(type(obj))))
+        if not obj.flags.writeable:
+            meta.append(("read-only", True))
+        return Form(obj.shape, format_dtype(obj.dtype), tuple(meta))
 
     def view(self, obj: Any) -> Array:
         return np.ndarray.view(obj, np.ndarray)
@@ -59,9 +63,11 @@ class ArrayAdapter:
         return True
 
     def build(self, form: Form, contents: Array) -> Any:
-        name = dict(form.meta).get("class")
-        cls = _numpy_class(name) if name else None
-        return contents if cls is None else contents.view(cls)
+        meta = dict(form.meta)
+        made = contents.view(find_class(meta["class"], np.ndarray)) if "class" in meta else contents
+        if meta.get("read-only"):
+            made.flags.writeable = False
+        return made
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         if type(obj) is np.ndarray:
@@ -99,12 +105,6 @@ def _can_unlock(obj: Any) -> bool:
         return False
     obj.setflags(write=False)
     return True
-
-
-def _numpy_class(name: str) -> type | None:
-    module, _, qualified = name.partition(":")
-    found: Any = {"numpy": np, "numpy.ma": np.ma}.get(module.removesuffix(".core"))
-    return getattr(found, qualified, None) if found else None
 
 
 class ObjectArrayKind:

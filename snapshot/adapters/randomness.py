@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from snapshot.adapters.code import FixedKind
+from snapshot.adapters.objects import attribute_dict
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import BENIGN
+from snapshot.adapters.subclasses import find_class, name_class
 from snapshot.model import Role
 
 
@@ -45,6 +47,7 @@ class _StateAdapter:
     """Shared by all generators: contents are the encoded state, of any length."""
 
     kind: str
+    base: type
 
     def get(self, obj: Any) -> Any:
         raise NotImplementedError
@@ -53,8 +56,7 @@ class _StateAdapter:
         raise NotImplementedError
 
     def form(self, obj: Any) -> Form:
-        cls = type(obj)
-        return Form((), "uint8", (("class", f"{cls.__module__}:{cls.__qualname__}"),), Role.RNG)
+        return Form((), "uint8", (("class", name_class(type(obj))),), Role.RNG)
 
     def view(self, obj: Any) -> Array:
         return encode(self.get(obj))
@@ -71,14 +73,14 @@ class _StateAdapter:
         return False
 
     def build(self, form: Form, contents: Array) -> Any:
-        name = dict(form.meta)["class"].partition(":")[2]
-        makers = {"Random": random.Random, "RandomState": np.random.RandomState}
-        maker = makers.get(name) or getattr(np.random, name, None)
-        if maker is None:
-            raise TypeError(f"no random generator called {name}")
-        made = maker()
+        cls = find_class(dict(form.meta)["class"], self.base)
+        made = self.new(cls, decode(contents))
         self.assign(made, contents)
         return made
+
+    def new(self, cls: type, state: Any) -> Any:
+        """A generator of that class, in any state; no ``__init__`` of a subclass runs."""
+        return cls.__new__(cls)
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         return ()
@@ -91,6 +93,7 @@ class RandomAdapter(_StateAdapter):
     """``random.Random``."""
 
     kind = "random.Random"
+    base = random.Random
 
     def get(self, obj: Any) -> Any:
         return random.Random.getstate(obj)
@@ -99,17 +102,57 @@ class RandomAdapter(_StateAdapter):
         version, words, gauss = state
         random.Random.setstate(obj, (version, tuple(words), gauss))
 
+    def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
+        if type(obj) is random.Random:
+            return ()
+        return tuple((name, value) for name, value in _own_dict(obj).items() if name != "gauss_next")
+
+    def set_attribute(self, obj: Any, name: str, value: Any) -> None:
+        _own_dict(obj)[name] = value
+
+
+def _own_dict(obj: Any) -> dict[str, Any]:
+    found = attribute_dict(obj)
+    return {} if found is None else found
+
 
 class RandomStateAdapter(_StateAdapter):
     """``numpy.random.RandomState``."""
 
     kind = "numpy.random.RandomState"
+    base = np.random.RandomState
+
+    def new(self, cls: type, state: Any) -> Any:
+        return cls(getattr(np.random, state["bit_generator"])())
 
     def get(self, obj: Any) -> Any:
         return obj.get_state(legacy=False)
 
     def set(self, obj: Any, state: Any) -> None:
         obj.set_state(state)
+
+
+class SeedSequenceAdapter(_StateAdapter):
+    """``numpy.random.SeedSequence``: what counts the children that a generator spawned.
+
+    Its attributes are read-only, and a copy would part it from the generators that
+    share it; the state that pickle sets is all of it.
+    """
+
+    kind = "numpy.random.SeedSequence"
+    base = np.random.SeedSequence
+
+    def get(self, obj: Any) -> Any:
+        return [obj.entropy, list(obj.spawn_key), obj.pool_size, obj.n_children_spawned]
+
+    def set(self, obj: Any, state: Any) -> None:
+        made = self.new(np.random.SeedSequence, state)
+        _, arguments, *found = made.__reduce_ex__(4)
+        obj.__setstate_cython__(found[0] if found else arguments[2])
+
+    def new(self, cls: type, state: Any) -> Any:
+        entropy, key, pool, spawned = state
+        return cls(entropy, spawn_key=tuple(key), pool_size=pool, n_children_spawned=spawned)
 
 
 class BitGeneratorAdapter(_StateAdapter):
@@ -121,34 +164,37 @@ class BitGeneratorAdapter(_StateAdapter):
 
     kind = "numpy.random.BitGenerator"
 
+    base = np.random.BitGenerator
+
     def get(self, obj: Any) -> Any:
         seed = obj.seed_seq
-        if not isinstance(seed, np.random.SeedSequence):
-            return [obj.state, None]
-        spawn = [seed.entropy, list(seed.spawn_key), seed.pool_size, seed.n_children_spawned]
-        return [obj.state, spawn]
+        return [obj.state, SEED_SEQUENCE.get(seed) if isinstance(seed, np.random.SeedSequence) else None]
 
     def set(self, obj: Any, state: Any) -> None:
         numbers, spawn = state
-        present = obj.seed_seq
-        if spawn is None:
-            obj.state = numbers
-            return
-        if isinstance(present, np.random.SeedSequence) and self.get(obj)[1] == spawn:
-            obj.state = numbers
-            return
-        entropy, key, pool, spawned = spawn
-        seed = np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=pool, n_children_spawned=spawned)
-        obj.__setstate__((numbers, seed))
+        obj.state = numbers
+        seed = obj.seed_seq
+        if spawn is not None and isinstance(seed, np.random.SeedSequence) and SEED_SEQUENCE.get(seed) != spawn:
+            SEED_SEQUENCE.set(seed, spawn)
+
+    def new(self, cls: type, state: Any) -> Any:
+        # from a seed, so that it has a sequence which can count
+        return cls(0)
 
 
 GENERATOR = FixedKind("numpy.random.Generator", "bit_generator")
 RANDOM = RandomAdapter()
 RANDOM_STATE = RandomStateAdapter()
+SEED_SEQUENCE = SeedSequenceAdapter()
 BIT_GENERATOR = BitGeneratorAdapter()
 
-
-RANDOM_TYPES = (random.Random, np.random.RandomState, np.random.Generator, np.random.BitGenerator)
+RANDOM_TYPES = (
+    random.Random,
+    np.random.RandomState,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.SeedSequence,
+)
 
 
 def handler_for(cls: type) -> Any:
@@ -159,6 +205,8 @@ def handler_for(cls: type) -> Any:
         return RANDOM
     if issubclass(cls, np.random.RandomState):
         return RANDOM_STATE
+    if issubclass(cls, np.random.SeedSequence):
+        return SEED_SEQUENCE
     return GENERATOR if issubclass(cls, np.random.Generator) else BIT_GENERATOR
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snapshot.described import as_known, known_dtype
 from snapshot.errors import Damaged, PathNotFound, SnapshotWarning
 from snapshot.model import Snapshot, format_dtype, parse_dtype
-from snapshot.repository.content import StoredContent, as_known, known_dtype
+from snapshot.repository.content import StoredContent
 from snapshot.repository.entry import StoredLeaf
 from snapshot.repository.region import Region, read_region
 
@@ -133,7 +134,7 @@ def _form(path: str, found: Found) -> tuple[tuple[int, ...], np.dtype[Any] | str
     """Shape, the dtype a user knows, that of the bytes."""
     _, content, stored = found
     if stored is not None:
-        return stored.leaf.shape, known_dtype(stored), stored.leaf.dtype
+        return stored.leaf.shape, known_dtype(stored.dtype, stored.leaf), stored.leaf.dtype
     dtype = content.variables[path].dtype
     return content.variables[path].shape, dtype, dtype if isinstance(dtype, str) else format_dtype(dtype)
 
