@@ -83,9 +83,7 @@ def test_a_scalar_shows_both_values():
 
 
 def test_a_damaged_variable_is_named_and_the_rest_is_compared():
-    found = compare(
-        *pair({"w": np.ones(2), "v": np.ones(2)}, {"w": np.zeros(2), "v": np.zeros(2)}, damaged={"w"})
-    )
+    found = compare(*pair({"w": np.ones(2), "v": np.ones(2)}, {"w": np.zeros(2), "v": np.zeros(2)}, damaged={"w"}))
     assert "block 0 does not match" in found.changed["w"].problem
     assert found.changed["v"].relative == 1.0
 
