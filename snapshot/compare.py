@@ -124,7 +124,10 @@ class Comparison:
     def _name_lines(self) -> list[str]:
         lines = [f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in list(self.values.items())[:_LISTED]]
         retyped = [f"{name} ({old} → {new})" for name, (old, new) in self.names_retyped.items()]
-        named = {"names added": self.names_added, "names removed": self.names_removed, "retyped": retyped}
+        # A number is a variable too, and said once is enough.
+        added = [name for name in self.names_added if name not in self.added]
+        removed = [name for name in self.names_removed if name not in self.removed]
+        named = {"names added": added, "names removed": removed, "retyped": retyped}
         return lines + [f"{word}: {_some(many)}" for word, many in named.items() if many]
 
 
