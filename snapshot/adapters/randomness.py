@@ -78,7 +78,7 @@ class _StateAdapter:
         self.assign(made, contents)
         return made
 
-    def new(self, cls: type, state: Any) -> Any:
+    def new(self, cls: Any, state: Any) -> Any:
         """A generator of that class, in any state; no ``__init__`` of a subclass runs."""
         return cls.__new__(cls)
 
@@ -122,7 +122,7 @@ class RandomStateAdapter(_StateAdapter):
     kind = "numpy.random.RandomState"
     base = np.random.RandomState
 
-    def new(self, cls: type, state: Any) -> Any:
+    def new(self, cls: Any, state: Any) -> Any:
         return cls(getattr(np.random, state["bit_generator"])())
 
     def get(self, obj: Any) -> Any:
@@ -150,7 +150,7 @@ class SeedSequenceAdapter(_StateAdapter):
         _, arguments, *found = made.__reduce_ex__(4)
         obj.__setstate_cython__(found[0] if found else arguments[2])
 
-    def new(self, cls: type, state: Any) -> Any:
+    def new(self, cls: Any, state: Any) -> Any:
         entropy, key, pool, spawned = state
         return cls(entropy, spawn_key=tuple(key), pool_size=pool, n_children_spawned=spawned)
 
@@ -177,7 +177,7 @@ class BitGeneratorAdapter(_StateAdapter):
         if spawn is not None and isinstance(seed, np.random.SeedSequence) and SEED_SEQUENCE.get(seed) != spawn:
             SEED_SEQUENCE.set(seed, spawn)
 
-    def new(self, cls: type, state: Any) -> Any:
+    def new(self, cls: Any, state: Any) -> Any:
         # from a seed, so that it has a sequence which can count
         return cls(0)
 

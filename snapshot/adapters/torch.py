@@ -15,6 +15,7 @@ import torch
 
 from snapshot.adapters.protocol import Array, Form, Step
 from snapshot.adapters.reference import Reference
+from snapshot.adapters.subclasses import find_class, name_class
 from snapshot.model import Role
 
 # dtypes NumPy does not know travel as integers of the same width
@@ -31,6 +32,8 @@ _CARRIERS = {
     )
     if (dtype := getattr(torch, name, None)) is not None
 }
+_CLASSES = {"Tensor": torch.Tensor, "Parameter": torch.nn.Parameter}
+_PLAIN = {cls: name for name, cls in _CLASSES.items()}
 _NAMES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
 
 
@@ -40,9 +43,9 @@ class TensorAdapter:
     kind = "torch.Tensor"
 
     def form(self, obj: Any) -> Form:
-        cls = "Parameter" if isinstance(obj, torch.nn.Parameter) else "Tensor"
+        cls = _PLAIN.get(type(obj)) or name_class(type(obj))
         meta = (("dtype", str(obj.dtype)), ("device", str(obj.device)), ("class", cls))
-        role = Role.PARAMETER if cls == "Parameter" else Role.VALUE
+        role = Role.PARAMETER if isinstance(obj, torch.nn.Parameter) else Role.VALUE
         return Form(tuple(obj.shape), str(obj.dtype).removeprefix("torch."), meta, role)
 
     def view(self, obj: Any) -> Array:
@@ -82,7 +85,12 @@ class TensorAdapter:
     def build(self, form: Form, contents: Array) -> Any:
         wanted = dict(form.meta)
         made = _tensor(contents, _NAMES[wanted["dtype"]]).to(wanted["device"])
-        return torch.nn.Parameter(made, requires_grad=False) if wanted["class"] == "Parameter" else made
+        cls = _CLASSES.get(wanted["class"]) or find_class(wanted["class"], torch.Tensor)
+        if cls is torch.Tensor:
+            return made
+        # requires_grad is an attribute, put back after the contents
+        parameter = cls is torch.nn.Parameter
+        return torch.nn.Parameter(made, requires_grad=False) if parameter else made.as_subclass(cls)
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         own = tuple(vars(obj).items())
