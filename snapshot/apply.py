@@ -164,6 +164,8 @@ class Application:
         """The live object that a stored child means now."""
         if isinstance(child, Handle):
             return self._built[child] if child in self._built else child.get()
+        if id(child) in self._plan.heirs:
+            return self._plan.heirs[id(child)]
         if id(child) in self._rebuilt:
             return self._rebuilt[id(child)]
         record = self._fixed.get(id(child))

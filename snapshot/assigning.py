@@ -62,9 +62,12 @@ def _new_leaf(path: str, value: Any, handle: AnyHandle, held: Any, engine: Engin
     dtype = parse_dtype(leaf.dtype)
     if array.shape != leaf.shape:
         raise DoesNotFit(f"{path}: found shape {array.shape}, expected {leaf.shape}; reshape the value first")
+    if str(array.dtype) == held.form.dtype and array.dtype.itemsize == dtype.itemsize:
+        array = array.view(dtype)  # a dtype NumPy does not know, carried as integers
     if array.dtype != dtype:
         carried = held.form.dtype not in (leaf.dtype, str(dtype))
-        if carried or not np.can_cast(array.dtype, dtype, "same_kind"):
+        shortens = dtype.kind in "SU" and array.dtype.itemsize > dtype.itemsize
+        if carried or shortens or not np.can_cast(array.dtype, dtype, "same_kind"):
             raise DoesNotFit(
                 f"{path}: found dtype {array.dtype}, expected {held.form.dtype}; convert the value first"
             )

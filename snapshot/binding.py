@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from snapshot import plain
-from snapshot.adapters.protocol import Kind, is_group_adapter, is_kind, is_leaf_adapter
+from snapshot.adapters.protocol import Group, GroupAdapter, Kind, is_group_adapter, is_kind, is_leaf_adapter
 from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.engine import Engine
@@ -67,6 +67,8 @@ class Binder:
         self._pending: deque[Callable[[], None]] = deque()
         self._late: deque[Callable[[], None]] = deque()
         self._alive: list[Any] = []
+        self._groups: list[tuple[Any, GroupAdapter, Mapping[str, int]]] = []
+        self._left: list[tuple[str, Mapping[str, int]]] = []
         self.unused: dict[str, str] = {}
         self.made: dict[AnyHandle, None] = {}
 
@@ -80,7 +82,12 @@ class Binder:
                     bound[target] = found
         while self._pending or self._late:
             (self._pending or self._late).popleft()()
-        capture = Capture(bound, {}, self._records, self._held, {}, {}, names)
+        taken = {number for _, _, parts in self._groups for number in parts.values()}
+        for reason, parts in self._left:
+            # the default session may have a name too: its values are then not left over
+            self.unused.update({part: reason for part, number in parts.items() if number not in taken})
+        groups = {id(owner): (owner, adapter, Group({})) for owner, adapter, _ in self._groups}
+        capture = Capture(bound, {}, self._records, self._held, groups, {}, names)
         return Bound(capture, self.unused, self.made, self._alive)
 
     def _bind_root(self, name: str, live: Any) -> Any:
@@ -108,8 +115,9 @@ class Binder:
         cls, parts = stored
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
         if not is_group_adapter(handler):
-            self.unused.update(dict.fromkeys(parts, f"there is no live {cls.partition(':')[2]} to take it"))
+            self._left.append((f"there is no live {cls.partition(':')[2]} to take it", parts))
             return LEFT_OUT
+        self._groups.append((live, handler, parts))
         for name, number in parts.items():
             handle = self._engine.handles.part(live, handler, name)
             if self._load(number, name):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_128_digest
 
-from snapshot.cutting import cut
+from snapshot.cutting import spans
 from snapshot.model import Leaf, parse_dtype
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -29,8 +29,7 @@ KEEP_FREE = 256 * 1024 * 1024
 def hash_blocks(contents: np.ndarray[Any, Any]) -> tuple[bytes, ...]:
     """The digest of each block of a C-contiguous array."""
     flat = flat_bytes(contents)
-    plan = cut(contents.shape, contents.itemsize)
-    return tuple(xxh3_128_digest(flat[slice(*plan.span(index))].data) for index in range(len(plan)))
+    return tuple(xxh3_128_digest(flat[start:stop].data) for start, stop in spans(contents.shape, contents.itemsize))
 
 
 def flat_bytes(contents: np.ndarray[Any, Any]) -> Bytes:
@@ -121,9 +120,8 @@ def assemble(leaf: Leaf, block: Any) -> np.ndarray[Any, Any]:
     dtype = parse_dtype(leaf.dtype)
     contents = np.empty(leaf.stored_shape, dtype)
     flat = flat_bytes(contents) if contents.size else np.empty(0, np.uint8)
-    plan = cut(leaf.stored_shape, dtype.itemsize)
-    for index in range(len(plan)):
-        flat[slice(*plan.span(index))] = np.frombuffer(block(index), np.uint8)
+    for index, (start, stop) in enumerate(spans(leaf.stored_shape, dtype.itemsize)):
+        flat[start:stop] = np.frombuffer(block(index), np.uint8)
     return contents.T if leaf.order == "F" else contents
 
 
@@ -142,7 +140,6 @@ def put_contents(leaf: Leaf, contents: np.ndarray[Any, Any], blocks: Blocks) -> 
     order = leaf.order if leaf.view is None else "C"
     memory = np.ascontiguousarray(contents.T).reshape(leaf.shape[::-1]) if order == "F" else contents
     digests = hash_blocks(memory)
-    plan = cut(memory.shape, memory.itemsize)
-    for index, digest in enumerate(digests):
-        blocks.put(digest, flat_bytes(memory)[slice(*plan.span(index))])
+    for digest, (start, stop) in zip(digests, spans(memory.shape, memory.itemsize), strict=True):
+        blocks.put(digest, flat_bytes(memory)[start:stop])
     return replace(leaf, blocks=digests, order=order, view=None)

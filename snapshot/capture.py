@@ -15,7 +15,7 @@ import numpy as np
 
 from snapshot.adapters.protocol import Array, Form, Group
 from snapshot.blocks import Blocks, assemble, flat_bytes, hash_blocks, view_of
-from snapshot.cutting import cut
+from snapshot.cutting import spans
 from snapshot.errors import CaptureFailed, OverBudget
 from snapshot.extents import Extent, place_views
 from snapshot.handles import Handle, Handles, PartHandle
@@ -125,11 +125,13 @@ def new_bytes(held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], block
     found: dict[AnyHandle, int] = {}
     counted: set[bytes] = set()
     for handle, memory in pending:
-        plan = cut(memory.shape, memory.itemsize)
-        for index, digest in enumerate(held[handle].leaf.blocks):
-            if digest not in blocks and digest not in counted:
+        missing = blocks.missing(held[handle].leaf.blocks) - counted
+        if not missing:
+            continue
+        for digest, (start, stop) in zip(held[handle].leaf.blocks, spans(memory.shape, memory.itemsize), strict=True):
+            if digest in missing:
+                missing.discard(digest)
                 counted.add(digest)
-                start, stop = plan.span(index)
                 found[handle] = found.get(handle, 0) + stop - start
     return found
 
@@ -182,11 +184,12 @@ class _Excess(NamedTuple):
 
 
 def _copy(leaf: Leaf, memory: Array, blocks: Blocks) -> bool:
-    plan = cut(memory.shape, memory.itemsize)
-    flat = flat_bytes(memory) if memory.size else memory
+    if not blocks.missing(leaf.blocks):
+        return True
+    flat = flat_bytes(memory)
     return all(
-        digest in blocks or blocks.put(digest, flat[slice(*plan.span(index))])
-        for index, digest in enumerate(leaf.blocks)
+        digest in blocks or blocks.put(digest, flat[start:stop])
+        for digest, (start, stop) in zip(leaf.blocks, spans(memory.shape, memory.itemsize), strict=True)
     )
 
 

@@ -63,19 +63,21 @@ class Changes:
                 self._shelf.head = head
             return step.status
 
-    def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
+    def assign(self, values: Mapping[str, Any], *, dry_run: bool = False) -> RestoreStatus:
         """Put given values into live variables; all of them or none."""
         with self._pool_swept():
             now, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
             target, choice = assigned(values, now, self._engine)
             step = self._plan(target, choice, "assign")
-            self._make(step, target, f"assign {', '.join(values)}")
+            if not dry_run:
+                self._make(step, target, f"assign {', '.join(values)}")
             return RestoreStatus(
                 "assign",
                 assigned=tuple(values),
                 rebuilt=step.status.rebuilt,
                 changed=step.status.changed,
                 verb="assign",
+                dry_run=dry_run,
             )
 
     def undo(self, *, redo: bool = False) -> Undone:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
+from snapshot.model import Snapshot
 from snapshot.paths import Named
 from snapshot.plan import Choice
 from snapshot.selection import matches, not_found, split
@@ -33,6 +35,11 @@ def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], 
         leaves=frozenset(leaves),
         removable=lambda name: any(matches(pattern, name) for pattern in patterns),
     )
+
+
+def values_into(snapshot: Snapshot, into: Mapping[str, str]) -> dict[str, Any]:
+    """Live path -> stored value, for paths inside objects; :class:`PathNotFound` for unknown ones."""
+    return {live: snapshot[stored] for stored, live in into.items()}
 
 
 def _leaf_matches(pattern: str, known: Named) -> bool:

@@ -45,6 +45,15 @@ class Cut:
         return start, min(start + step, (row + 1) * row_bytes)
 
 
+def spans(shape: tuple[int, ...], itemsize: int) -> list[tuple[int, int]]:
+    """(first byte, byte after the last) of every block, in order."""
+    nbytes = prod(shape) * itemsize
+    if 0 < nbytes <= BLOCK_BYTES:
+        return [(0, nbytes)]  # most arrays of most programs are this small
+    plan = cut(shape, itemsize)
+    return [plan.span(index) for index in range(len(plan))]
+
+
 def cut(shape: tuple[int, ...], itemsize: int, limit: int = BLOCK_BYTES) -> Cut:
     """Cut an array of ``shape`` (slowest axis first) into blocks of at most ``limit`` bytes."""
     if prod(shape) == 0 or itemsize == 0:

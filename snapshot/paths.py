@@ -158,7 +158,8 @@ def _free(path: str, taken: set[str]) -> str:
 
 def _parts(capture: Capture, objects: Mapping[int, str]) -> Iterable[tuple[AnyHandle, Named]]:
     """Parts of groups go by their own names; by their owner's too when there are several owners."""
-    several = len({id(owner) for owner, _, _ in capture.groups.values()}) > 1
+    # a closed session left behind has no parts, and must not change the others' paths
+    several = len({id(handle.owner) for handle in capture.leaves if isinstance(handle, PartHandle)}) > 1
     for handle in capture.leaves:
         if isinstance(handle, PartHandle):
             full = f"{objects.get(id(handle.owner), handle.adapter.kind)}/{handle.name}"

@@ -29,6 +29,7 @@ class Plan:
     fresh: dict[AnyHandle, None] = field(default_factory=dict)  #: made anew for this restore, contents and all
     write: list[AnyHandle] = field(default_factory=list)
     matched: list[AnyHandle] = field(default_factory=list)
+    heirs: dict[int, Any] = field(default_factory=dict)  #: id of a closed session -> the open one in its place
     group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
     fixed: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -143,6 +144,8 @@ def _place_groups(made: Plan, handles: Iterable[AnyHandle], target: Capture, pre
         if heir is None:
             made.unused.update({part.name: "its session is closed and none of its graph is open" for part in parts})
             continue
+        if heir is not owner:
+            made.heirs[id(owner)] = heir
         misfits = adapter.misfits(heir, {part.name: target.leaves[part].form for part in parts})
         now = {
             h.name: held.leaf for h, held in present.leaves.items() if isinstance(h, PartHandle) and h.owner is heir
@@ -220,7 +223,7 @@ def _place_names(
         if name.startswith("(") or (choice.names is not None and name not in choice.names):
             continue
         present = namespace.get(name, MISSING)
-        known = stored.get() if isinstance(stored, Handle) else stored
+        known = stored.get() if isinstance(stored, Handle) else made.heirs.get(id(stored), stored)
         if stored in made.rebuild if isinstance(stored, Handle) else id(stored) in tainted:
             made.bind[name] = stored
         elif present is not known:

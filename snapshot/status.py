@@ -67,7 +67,7 @@ class RestoreStatus:
 
     def __str__(self) -> str:
         if self.verb == "assign":
-            return f"assigned {', '.join(self.assigned)}"
+            return f"{'would assign' if self.dry_run else 'assigned'} {', '.join(self.assigned)}"
         verb = "would restore" if self.dry_run else "restored"
         parts = [f"{verb} {self.reference}: {_count(self.assigned, 'variable')} in place"]
         if self.changed or self.assigned:

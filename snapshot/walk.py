@@ -197,7 +197,7 @@ class Walk:
         next_up: Iterable[Any] = ()
         if not types <= ATOMS:
             next_up = [child for child in children if type(child) not in ATOMS]
-            if any(self._leafy(cls) for cls in types):
+            if any(map(self._leafy, types)):
                 state = (*state[: kind.lead], *map(self._child, children))
         previous = self._previous.get(key)
         if previous is None or previous.owner is not owner:

@@ -15,7 +15,7 @@ from snapshot.archive import Archive
 from snapshot.budget import default_budget, human_bytes
 from snapshot.capture import AnyHandle, Capture
 from snapshot.changes import Changes, Undone
-from snapshot.choosing import choose
+from snapshot.choosing import choose, values_into
 from snapshot.compare import Comparison, compare
 from snapshot.engine import Engine, Wanted
 from snapshot.model import Snapshot
@@ -184,8 +184,8 @@ class Workspace:
     ) -> RestoreStatus:
         """Put a stored state back into the live objects; returns a :class:`RestoreStatus`.
 
-        ``only`` takes names, paths, globs and roles; ``into`` maps stored names to live
-        ones; ``created`` ("keep", "remove") is about names made since, ``code`` ("keep",
+        ``only`` takes names, paths, globs and roles; ``into`` maps stored names or paths
+        to live ones; ``created`` ("keep", "remove") is about names made since, ``code`` ("keep",
         "restore") about functions and classes redefined since. With ``dry_run`` nothing
         is written. Raises :class:`RestoreFailed` when an object refuses; then everything
         is as it was.
@@ -195,6 +195,9 @@ class Workspace:
         patterns = as_patterns(only)
         with self._lock:
             snapshot = self[reference]
+            inner = [path for path in into or {} if path not in snapshot.names]
+            if into and inner:
+                return self._changes.assign(values_into(snapshot, into), dry_run=dry_run)
             bound = self._archive.bind(snapshot, into or {}, names_of(patterns))
             choice = choose(bound.capture, patterns, into or {}, self._engine)
             choice = replace(choice, created=created, code=code)

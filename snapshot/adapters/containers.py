@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable
+from operator import is_
 from typing import Any
 
 State = tuple[Any, ...]
@@ -19,7 +20,7 @@ _ABSENT = object()
 
 def same(left: State, right: State) -> bool:
     """Whether two states hold the very same objects in the same order."""
-    return len(left) == len(right) and all(a is b for a, b in zip(left, right))
+    return len(left) == len(right) and all(map(is_, left, right))
 
 
 def key_text(key: Any, position: int) -> str:

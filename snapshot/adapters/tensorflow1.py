@@ -22,7 +22,7 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 from tensorflow.python.ops.variables import PartitionedVariable
 
 from snapshot.adapters.protocol import Array, Form, Group, Part
-from snapshot.adapters.reference import Reference
+from snapshot.adapters.reference import BENIGN, Reference
 from snapshot.adapters.tensorflow1_graph import GraphVariable, Scan
 from snapshot.adapters.tensorflow1_read import Reading, first_line, read, sort_out
 from snapshot.adapters.tensorflow1_scan import scan
@@ -163,8 +163,8 @@ def handler_for(obj: object) -> SessionAdapter | Reference | None:
     """How ``obj`` is captured, for what this module knows; else None."""
     if matches(obj):
         return ADAPTER
-    reason = reference_reason(obj)
-    return None if reason is None else Reference(reason)
+    # identity is all there is to them: what they stand for is stored with the session
+    return None if reference_reason(obj) is None else BENIGN
 
 
 def _open_session(owner: Any) -> Any | None:
