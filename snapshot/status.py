@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snapshot.errors import NotMatched
+from snapshot.selection import root_of
 
 
 @dataclass(eq=False)
@@ -69,9 +70,9 @@ class RestoreStatus:
         if self.verb == "assign":
             return f"{'would assign' if self.dry_run else 'assigned'} {', '.join(self.assigned)}"
         verb = "would restore" if self.dry_run else "restored"
-        parts = [f"{verb} {self.reference}: {_count(self.assigned, 'variable')} in place"]
-        if self.changed or self.assigned:
-            parts[0] += f" ({len(self.changed)} had changed)"
+        names = _names(self.assigned) | _names(self.rebuilt)
+        changed = names & (_names(self.changed) | _names(self.rebuilt))
+        parts = [f"{verb} {self.reference}: {_count(names, 'variable')}, {len(changed)} had changed"]
         parts += _named("rebuilt", self.rebuilt)
         parts += _named("removed", self.removed)
         parts += _named("deferred", self.deferred)
@@ -87,7 +88,12 @@ class RestoreStatus:
         return str(self)
 
 
-def _count(paths: Sequence[str], noun: str) -> str:
+def _names(paths: Iterable[str]) -> set[str]:
+    """The names that paths start from; generators that no name leads to do not count."""
+    return {root_of(path) for path in paths if not path.startswith("(")}
+
+
+def _count(paths: Collection[str], noun: str) -> str:
     return f"{len(paths)} {noun}{'' if len(paths) == 1 else 's'}"
 
 

@@ -13,7 +13,8 @@ class StoreResult:
     """What the last store did.
 
     ``variables`` counts names; ``new_bytes`` what had to be copied; ``costliest`` is the
-    path that cost most of it; ``unstored`` counts paths that are by reference.
+    path that cost most of it; ``unstored`` counts paths that are by reference, 0 when
+    that is no news.
     """
 
     snapshot: Snapshot

@@ -142,7 +142,7 @@ class Workspace:
             try:
                 capture, added = self._engine.look(wanted, self._shelf.latest)
                 snapshot = self._shelf.describe(label, step, note, capture)
-                unstored = len(snapshot.report)
+                unstored = self._newly_unstored(snapshot)
                 with interrupts_wait():
                     moved = self._shelf.add(snapshot)
             except BaseException:
@@ -163,6 +163,12 @@ class Workspace:
                 unstored,
             )
             return snapshot
+
+    def _newly_unstored(self, snapshot: Snapshot) -> int:
+        """How many paths are by reference; 0 when the last store has said the same already."""
+        report = snapshot.report
+        before = self.last_store.snapshot.report if self.last_store is not None else {}
+        return 0 if report.keys() == before.keys() else len(report)
 
     def _costliest(self, capture: Capture, added: Mapping[AnyHandle, int]) -> tuple[str, int] | None:
         if not added:
