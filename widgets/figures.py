@@ -88,9 +88,6 @@ class EvolutionPicture(Picture):
             super().__init__(theme, size)
             self._kind = _kind(frame)
             self._moving = [_header(self.figure, frame, theme), *_panels(self.figure, frame, theme)]
-            for artist in self._artists():
-                # Animated artists are left out of the background; a saved file has them.
-                artist.set_animated(True)
             self._background: Any = None
             self.show(frame)
 
@@ -108,12 +105,23 @@ class EvolutionPicture(Picture):
         """The picture as PNG bytes, at the size it was made for."""
         with DRAWING:
             if self._background is None:
-                self._canvas.draw()
-                self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+                self._background = self._draw_background()
             self._canvas.restore_region(self._background)
             for artist in self._artists():
                 artist.draw(self._canvas.get_renderer())
             return encode_png(np.asarray(self._canvas.buffer_rgba()))
+
+    def _draw_background(self) -> Any:
+        """Pixels of all that does not move; what is animated is left out of a draw."""
+        self._set_animated(True)
+        self._canvas.draw()
+        # Only for this draw: a file, or a canvas that the user makes, shows everything.
+        self._set_animated(False)
+        return self._canvas.copy_from_bbox(self.figure.bbox)
+
+    def _set_animated(self, animated: bool) -> None:
+        for artist in self._artists():
+            artist.set_animated(animated)
 
     def _artists(self) -> Iterator[Any]:
         return (artist for moving in self._moving for artist in moving.artists)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from snapshot.widgets.axes import label_ticks, name_axis, say, set_ticks, spread, write
 from snapshot.widgets.frames import NOTHING_MOVES, Frame, Moving
@@ -37,7 +38,7 @@ def draw_values(axes: Axes, series: Series, theme: Theme) -> Moving:
         _bands(axes, x[main], rows[main], theme)
     _branches(axes, series, x, rows[:, _MEDIAN], theme)
     _mark_missing(axes, x[~finite], theme)
-    _label_ends(axes, rows[main], series.is_single, theme)
+    _label_ends(axes, x[main], rows[main], series.is_single, theme)
     return _cursor(axes, x, rows[:, _MEDIAN], theme)
 
 
@@ -65,8 +66,7 @@ def draw_updates(axes: Axes, series: Series, theme: Theme) -> Moving:
     write(axes, 1, -3, "0.1 %", color=theme.muted, size=8.5, va="center", offset=(6, 0), over_y=True)
     main = np.array(series.lineage())
     _line(axes, x[main], np.where(finite, updates, np.nan)[main], theme.data, 1.6)
-    others = np.setdiff1d(np.flatnonzero(finite), main)
-    axes.plot(x[others], updates[others], **_dots(theme.reference, 4))
+    _branches(axes, series, x, np.where(finite, updates, np.nan), theme)
     floor_of = np.full(int(same.sum()), low)
     axes.plot(x[same], floor_of, clip_on=False, **(_dots(theme.muted, 5) | {"marker": "v"}))
     if same.any():
@@ -144,34 +144,26 @@ def _mark_missing(axes: Axes, x: Array, theme: Theme) -> None:
         write(axes, 1, 0, "× not finite", color=theme.chosen, size=8, va="center", offset=(6, -8))
 
 
-def _label_ends(axes: Axes, rows: Array, single: bool, theme: Theme) -> None:
-    last = rows[np.flatnonzero(np.isfinite(rows[:, _MEDIAN]))[-1:]]
-    if not last.size:
+def _label_ends(axes: Axes, x: Array, rows: Array, single: bool, theme: Theme) -> None:
+    known = np.flatnonzero(np.isfinite(rows[:, _MEDIAN]))
+    if not known.size:
         return
+    last = [float(value) for value in rows[known[-1]]]
+    # On another branch the steps may go further: the names then stand where these lines end.
+    low_x, high_x = axes.get_xlim()
+    end = (float(x[known[-1]]) - low_x) / (high_x - low_x)
+    end = 1.0 if end > 0.9 else end
+    style: dict[str, Any] = {"va": "center", "offset": (6, 0), "over_y": True}
     if single:
-        value = float(last[0, _MEDIAN])
-        write(axes, 1, value, number(value), color=theme.data, weight="bold", va="center", offset=(6, 0),
-              over_y=True)  # fmt: skip
+        value = last[_MEDIAN]
+        write(axes, end, value, number(value), color=theme.data, weight="bold", **style)
         return
     low, high = axes.get_ylim()
-    height = axes.get_window_extent().height * 72 / axes.figure.dpi
-    gap = (high - low) * 10.5 / height
-    places = spread([float(place) for place in last[0]], gap, low + gap / 2, high)
-    for index, (name, place) in enumerate(zip(_NAMES, places, strict=True)):
-        median = index == _MEDIAN
-        colour, weight = (theme.data, "bold") if median else (theme.muted, "normal")
-        write(
-            axes,
-            1,
-            place,
-            name,
-            color=colour,
-            size=8.5,
-            weight=weight,
-            va="center",
-            offset=(6, 0),
-            over_y=True,
-        )
+    gap = (high - low) * 10.5 / (axes.get_window_extent().height * 72 / axes.figure.dpi)
+    for index, place in enumerate(spread(last, gap, low + gap / 2, high)):
+        colour, weight = (theme.data, "bold") if index == _MEDIAN else (theme.muted, "normal")
+        name = write(axes, end, place, _NAMES[index], color=colour, size=8.5, weight=weight, **style)
+        name.set(path_effects=[withStroke(linewidth=3, foreground=theme.paper)], zorder=7)
 
 
 def _cursor(axes: Axes, x: Array, y: Array, theme: Theme) -> Moving:

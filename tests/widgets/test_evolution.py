@@ -1,4 +1,5 @@
 import io
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -242,7 +243,5 @@ def test_sliders_moved_by_several_threads_end_with_picture_and_caption_of_one_st
 
 
 def test_importing_the_package_loads_neither_matplotlib_nor_ipywidgets():
-    import subprocess
-
     code = "import snapshot, sys; sys.exit(bool({'matplotlib', 'ipywidgets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
