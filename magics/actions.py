@@ -89,7 +89,7 @@ def list_(call: Call) -> Table:
 def _row(snap: Snapshot, workspace: Workspace) -> tuple[str, ...]:
     head = workspace.head
     here = head is not None and (snap.run, snap.id) == (head.run, head.id)
-    parent = "" if snap.parent is None else f"#{snap.parent}"
+    parent = _parent(snap, workspace.run)
     return (
         "→" if here else "",
         reference_of(snap, workspace.run),
@@ -101,6 +101,13 @@ def _row(snap: Snapshot, workspace: Workspace) -> tuple[str, ...]:
         parent,
         snap.note,
     )
+
+
+def _parent(snap: Snapshot, run: str) -> str:
+    """The id of the snapshot it descends from, as commands take it."""
+    if snap.parent is None:
+        return ""
+    return f"#{snap.parent}" if isinstance(snap.parent, str) or snap.run == run else f"#{snap.run}.{snap.parent}"
 
 
 def show(call: Call) -> Table:
