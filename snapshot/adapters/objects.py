@@ -48,11 +48,12 @@ def hidden_state(cls: type, base: type = object) -> bool:
 
 
 @cache
-def _dict_descriptor(cls: Any) -> GetSetDescriptorType | None:
-    # a class may define a property of this name (proxies do); the dict itself is behind the C one
+def _dict_descriptor(cls: Any) -> GetSetDescriptorType | MemberDescriptorType | None:
+    # a class may define a property of this name (proxies do); the dict itself is behind the C one,
+    # which is a plain member where C code made the class (SimpleNamespace)
     for base in cls.__mro__:
         found = base.__dict__.get("__dict__")
-        if isinstance(found, GetSetDescriptorType):
+        if isinstance(found, GetSetDescriptorType | MemberDescriptorType):
             return found
     return None
 

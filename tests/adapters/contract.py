@@ -7,7 +7,7 @@ below then runs for each case.
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from snapshot.registry import Registry
 from snapshot.workspace import Workspace
@@ -51,7 +51,7 @@ def leaf_of(obj):
 class AdapterContract:
     """Derive, and give ``cases``: name -> :class:`Case`."""
 
-    cases: dict[str, Case] = {}
+    cases: ClassVar[dict[str, Case]] = {}
 
     def test_a_change_in_place_is_taken_back_in_the_same_object_for_all_who_hold_it(self, case):
         obj = case.make()

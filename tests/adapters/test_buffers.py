@@ -1,6 +1,7 @@
 """``bytearray`` and ``array.array`` through the adapter's contract; they may change their length."""
 
 from array import array
+from typing import ClassVar
 
 import pytest
 
@@ -22,7 +23,7 @@ def typed(code, values):
 
 
 class TestBuffers(AdapterContract):
-    cases = {
+    cases: ClassVar = {
         "bytearray": Case(lambda: bytearray(b"abc"), lambda b: b.extend(b"def"), contents),
         "empty bytearray": Case(bytearray, lambda b: b.extend(b"def"), contents),
         **{f"array of {code}": typed(code, [1, 2, 3]) for code in "bBhHiIlLqQfd"},

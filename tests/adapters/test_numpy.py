@@ -1,5 +1,7 @@
 """NumPy arrays of every shape and kind, through the adapter's contract and in workspaces."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from tests.adapters.contract import AdapterContract, Case
@@ -58,7 +60,7 @@ def records():
 
 
 class TestArrays(AdapterContract):
-    cases = {
+    cases: ClassVar = {
         "plain": case_of(lambda: np.arange(6.0)),
         "C-ordered": case_of(lambda: np.arange(6.0).reshape(2, 3)),
         "F-ordered": case_of(lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3))),

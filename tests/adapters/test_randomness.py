@@ -1,6 +1,7 @@
 """Random generators of Python and NumPy: after a restore they go on with the same numbers."""
 
 import random
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def another(made, *words):
 
 
 class TestGenerators(AdapterContract):
-    cases = {
+    cases: ClassVar = {
         "Random": Case(
             lambda: random.Random(1), lambda g: g.random(), drawn, another(Loaded(1), "Loaded", "random:Random")
         ),

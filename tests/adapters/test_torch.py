@@ -1,5 +1,7 @@
 """PyTorch tensors and generators on the real library."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 
@@ -65,7 +67,7 @@ def with_gradient():
 
 
 class TestTensors(AdapterContract):
-    cases = {
+    cases: ClassVar = {
         **{str(dtype): case_of(lambda dtype=dtype: torch.tensor([0, 1, 0, 1]).to(dtype)) for dtype in NUMBERS},
         **{str(dtype): case_of(lambda dtype=dtype: torch.tensor([1.0, 2.0]).to(dtype)) for dtype in OCTETS},
         "bool": case_of(lambda: torch.tensor([True, False])),
@@ -75,9 +77,7 @@ class TestTensors(AdapterContract):
         "transposed": case_of(lambda: torch.arange(6.0).reshape(2, 3).t()),
         "transposed bfloat16": case_of(lambda: torch.arange(6.0).reshape(2, 3).bfloat16().t()),
         "permuted": case_of(lambda: torch.arange(24.0).reshape(2, 3, 4).permute(1, 2, 0)),
-        "channels last": case_of(
-            lambda: torch.arange(48.0).reshape(1, 3, 4, 4).to(memory_format=torch.channels_last)
-        ),
+        "channels last": case_of(lambda: torch.ones(1, 3, 4, 4).to(memory_format=torch.channels_last)),
         "every second": case_of(lambda: torch.arange(8.0)[::2]),
         "expanded": case_of(lambda: torch.arange(3.0).reshape(3, 1).expand(3, 4)),
         "conjugated": case_of(lambda: torch.tensor([1 + 2j, 3.0]).conj()),
