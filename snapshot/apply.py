@@ -103,7 +103,8 @@ class Application:
             assert isinstance(handle, Handle)
             obj = handle.get()
             self._where = f"an object of type {type(obj).__name__}"
-            self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present, None))  # type: ignore[misc]
+            if handle in self._present.leaves:
+                self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present, None))  # type: ignore[misc]
             self._write(handle, obj, self._target, self._present)
 
     def _write(self, handle: Handle, obj: Any, source: Capture, now: Capture | None) -> None:

@@ -7,7 +7,7 @@ blocks with the captures before it, and whole tables when nothing in them change
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from snapshot.adapters.protocol import Array, Form, Group
 from snapshot.blocks import Blocks, assemble, flat_bytes, hash_blocks, view_of
 from snapshot.cutting import spans
-from snapshot.errors import CaptureFailed, OverBudget
+from snapshot.errors import OverBudget
 from snapshot.extents import Extent, place_views
 from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import Leaf, View, format_dtype
@@ -146,28 +146,17 @@ def capture(
 ) -> tuple[Capture, dict[AnyHandle, int]]:
     """Copy what changed; returns the capture and the bytes each leaf added.
 
-    Raises :class:`OverBudget` before anything is copied, and :class:`CaptureFailed`
-    when another thread keeps writing to an array.
+    Raises :class:`OverBudget` before anything is copied.
     """
-    for _ in range(ATTEMPTS):
-        sources = Sources(walked, handles)
-        held, pending = contents_of(sources)
-        added = new_bytes(held, pending, blocks)
-        if budget is not None and blocks.nbytes + sum(added.values()) > budget:
-            raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
-        if all(_copy(held[handle].leaf, memory, blocks) for handle, memory in pending):
-            break
-    else:
-        raise CaptureFailed("an array kept changing while it was copied; stop the thread that writes to it")
+    sources = Sources(walked, handles)
+    held, pending = contents_of(sources)
+    added = new_bytes(held, pending, blocks)
+    if budget is not None and blocks.nbytes + sum(added.values()) > budget:
+        raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
+    failed = sources.failed | _copy_all(held, pending, blocks)
+    held = {handle: one for handle, one in held.items() if handle not in failed and not _lies_in(one.leaf, failed)}
     made = Capture(
-        walked.roots,
-        walked.starts,
-        walked.records,
-        held,
-        sources.groups,
-        walked.references,
-        names,
-        sources.failed,
+        walked.roots, walked.starts, walked.records, held, sources.groups, walked.references, names, failed
     )
     if previous is not None:
         _share(made, previous)
@@ -183,6 +172,20 @@ class _Excess(NamedTuple):
     held: Mapping[AnyHandle, Held]
 
 
+def _copy_all(held: dict[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, str]:
+    """Copy what is new; an array that another thread keeps writing to is named, and left out."""
+    failed: dict[AnyHandle, str] = {}
+    for handle, memory in pending:
+        for _ in range(ATTEMPTS):
+            if _copy(held[handle].leaf, memory, blocks):
+                break
+            changed = replace(held[handle].leaf, blocks=hash_blocks(memory))
+            held[handle] = held[handle]._replace(leaf=changed)
+        else:
+            failed[handle] = "another thread kept writing to it while it was copied"
+    return failed
+
+
 def _copy(leaf: Leaf, memory: Array, blocks: Blocks) -> bool:
     if not blocks.missing(leaf.blocks):
         return True
@@ -191,6 +194,10 @@ def _copy(leaf: Leaf, memory: Array, blocks: Blocks) -> bool:
         digest in blocks or blocks.put(digest, flat[start:stop])
         for digest, (start, stop) in zip(leaf.blocks, spans(memory.shape, memory.itemsize), strict=True)
     )
+
+
+def _lies_in(leaf: Leaf, failed: Mapping[AnyHandle, str]) -> bool:
+    return leaf.view is not None and any(handle.number == leaf.view.base for handle in failed)
 
 
 def _share(made: Capture, previous: Capture) -> None:

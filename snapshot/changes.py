@@ -47,7 +47,7 @@ class Changes:
         self._engine = engine
         self._shelf = shelf
         self._cells_run = cells_run
-        self.stack = UndoStack(engine.blocks)
+        self.stack = UndoStack(engine.blocks, engine.budget)
 
     def restore(
         self, bound: Bound, choice: Choice, head: Snapshot, *, whole: bool, dry_run: bool = False

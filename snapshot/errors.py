@@ -9,7 +9,6 @@
     ├── DoesNotFit (ValueError)              a value whose shape, dtype or type the live object refuses
     ├── NotMatched (ValueError)              an assertion of a restore status, with the paths
     ├── OverBudget (MemoryError)             a store that would not fit; nothing was copied
-    ├── CaptureFailed (RuntimeError)         the objects kept changing while they were read
     ├── RestoreFailed (RuntimeError)         an object refused a write; everything is as it was before
     ├── NothingToUndo (LookupError)          the undo or redo stack is empty
     └── RepositoryError (OSError)
@@ -54,10 +53,6 @@ class NotMatched(SnapshotError, ValueError):
 
 class OverBudget(SnapshotError, MemoryError):
     """Storing would exceed the memory budget; nothing was copied."""
-
-
-class CaptureFailed(SnapshotError, RuntimeError):
-    """The objects kept changing while they were being read."""
 
 
 class RestoreFailed(SnapshotError, RuntimeError):

@@ -30,10 +30,15 @@ class Before:
 
 
 class UndoStack:
-    """The newest ``limit`` states to go back to, and those to go forward to again."""
+    """The newest ``limit`` states to go back to, and those to go forward to again.
 
-    def __init__(self, blocks: Blocks, limit: int = 20) -> None:
+    Older ones are let go sooner when the pool holds more than ``budget`` bytes; the
+    newest always stays.
+    """
+
+    def __init__(self, blocks: Blocks, budget: int, limit: int = 20) -> None:
         self._blocks = blocks
+        self._budget = budget
         self._limit = limit
         self._undo: deque[Before] = deque()
         self._redo: deque[Before] = deque()
@@ -54,7 +59,7 @@ class UndoStack:
         self._undo.append(before)
         if not again:
             self._let_go(self._redo)
-        while len(self._undo) > self._limit:
+        while len(self._undo) > self._limit or (len(self._undo) > 1 and self._blocks.nbytes > self._budget):
             self._release(self._undo.popleft())
 
     def push_redo(self, before: Before) -> None:
