@@ -48,7 +48,7 @@ class Application:
 
     def run(self) -> None:
         """Carry out the plan; on any error take back what was written and raise :class:`RestoreFailed`."""
-        held = [handle.get() for handle in self._present.leaves if isinstance(handle, Handle)]
+        held = [handle.get() for handle in self._present.leaves if type(handle) is Handle]
         with interrupts_wait():
             try:
                 self._build_leaves()
@@ -82,7 +82,7 @@ class Application:
             self._built[handle] = self._build(handle, self._view_contents(handle))
 
     def _build(self, handle: AnyHandle, contents: Array) -> Any:
-        assert isinstance(handle, Handle)
+        assert type(handle) is Handle
         return handle.adapter.build(self._target.leaves[handle].form, contents)
 
     def _view_contents(self, handle: AnyHandle) -> Array:
@@ -90,7 +90,7 @@ class Application:
         leaf = self._target.leaves[handle].leaf
         assert leaf.view is not None
         base = self._target.by_number[leaf.view.base]
-        if isinstance(base, Handle):
+        if type(base) is Handle:
             memory = base.adapter.view(self.resolve(base))
             wanted = self._target.leaves[base].leaf
             dense = memory.flags.c_contiguous or memory.flags.f_contiguous
@@ -100,7 +100,7 @@ class Application:
 
     def _write_leaves(self) -> None:
         for handle in self._plan.write:
-            assert isinstance(handle, Handle)
+            assert type(handle) is Handle
             obj = handle.get()
             self._where = f"an object of type {type(obj).__name__}"
             if handle in self._present.leaves:
@@ -139,7 +139,7 @@ class Application:
     def _write_records(self) -> None:
         ordered = sorted(self._plan.records, key=lambda record: record.kind.hashes)
         for record in ordered:
-            owner = self.resolve(record.owner) if isinstance(record.owner, Handle) else record.owner
+            owner = self.resolve(record.owner) if type(record.owner) is Handle else record.owner
             self._where = f"an object of type {type(owner).__name__}"
             before = take(record.kind, owner)
             self._undo.append(lambda k=record.kind, o=owner, s=before: k.put(o, s))  # type: ignore[misc]
@@ -163,7 +163,7 @@ class Application:
 
     def resolve(self, child: Any) -> Any:
         """The live object that a stored child means now."""
-        if isinstance(child, Handle):
+        if type(child) is Handle:
             return self._built[child] if child in self._built else child.get()
         if id(child) in self._plan.heirs:
             return self._plan.heirs[id(child)]

@@ -88,7 +88,7 @@ def _with_element(
     named = engine.paths(present).objects
     for key, record in records.items():
         owner_path = named.get(key)
-        if owner_path is None or not path.startswith(owner_path) or isinstance(record.owner, Handle):
+        if owner_path is None or not path.startswith(owner_path) or type(record.owner) is Handle:
             continue
         position = _position(record, path[len(owner_path) :])
         if position is not None:

@@ -207,7 +207,7 @@ class Binder:
         if view is not None:
             base = self._leaves.held(view.base)
             handle = self._leaf(view.base, LEFT_OUT, path)
-            if isinstance(handle, Handle) and (obj := handle.get()) is not None:
+            if type(handle) is Handle and (obj := handle.get()) is not None:
                 memory = handle.adapter.view(obj)
                 dense = memory.flags.c_contiguous or memory.flags.f_contiguous
                 if dense and memory.shape == base.leaf.shape and memory.flags.writeable:
@@ -291,12 +291,12 @@ class Binder:
         if state is None:
             return LEFT_OUT
         if live is not LEFT_OUT and len(state) == len(present):
-            current = [part.get() if isinstance(part, Handle) else part for part in state]
+            current = [part.get() if type(part) is Handle else part for part in state]
             unchanged = all(a is b for a, b in zip(current, present))
             found = live if unchanged else kind.build(type(live), tuple(current))
         else:
             cls = plain.locate(node.cls)
-            found = kind.build(cls, tuple(part.get() if isinstance(part, Handle) else part for part in state))
+            found = kind.build(cls, tuple(part.get() if type(part) is Handle else part for part in state))
         self._objects[node.number] = found
         self._records[id(found)] = Record(found, kind, state, next(numbers))
         return found

@@ -101,7 +101,7 @@ def number_variable(name: str, value: Any) -> Variable:
 
 def plain_copy(capture: Capture, child: Any, read: Any, memo: dict[int, Any]) -> Any:
     """A stored value rebuilt from plain parts; other objects come back as their text."""
-    if isinstance(child, Handle):
+    if type(child) is Handle:
         return read(child)
     if type(child) in ATOMS:
         return child

@@ -181,7 +181,7 @@ def _any(patterns: Iterable[str], path: str, aliases: Iterable[str], role: Any) 
 
 def _objects_of(target: Capture) -> list[Any]:
     """Every live object a capture describes, so that the present knows how it is now."""
-    found = [record.owner for record in target.records.values() if not isinstance(record.owner, Handle)]
+    found = [record.owner for record in target.records.values() if type(record.owner) is not Handle]
     for handle in target.leaves:
         if isinstance(handle, PartHandle):
             found.append(handle.owner)

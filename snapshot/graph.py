@@ -92,7 +92,7 @@ def needs_pickle(name: str, capture: Capture) -> bool:
     while stack:
         child = stack.pop()
         record = capture.records.get(id(child))
-        if id(child) in seen or isinstance(child, Handle):
+        if id(child) in seen or type(child) is Handle:
             continue
         seen.add(id(child))
         if record is None:
@@ -133,7 +133,7 @@ def _same_source(left: Any, right: Any) -> bool:
 
 def _node(record: Record, capture: Capture) -> list[Any]:
     state = [_child(child, capture) for child in record.state[record.kind.lead :]]
-    if isinstance(record.owner, Handle):
+    if type(record.owner) is Handle:
         lead = list(record.state[: record.kind.lead])
         return [record.number, "attributes", str(record.owner.number), *lead, *state]
     named = record.owner if record.kind.name in CODE_KINDS else type(record.owner)
@@ -141,7 +141,7 @@ def _node(record: Record, capture: Capture) -> list[Any]:
 
 
 def _child(child: Any, capture: Capture) -> Any:
-    if isinstance(child, Handle):
+    if type(child) is Handle:
         return {"leaf": child.number}
     record = capture.records.get(id(child))
     if record is not None and record.owner is child:

@@ -91,8 +91,10 @@ def is_library(module_name: str) -> bool:
 
 def is_ours(obj: Any) -> bool:
     """Whether ``obj`` is part of this package: not captured, not removed, not listed."""
-    if isinstance(obj, ModuleType):
-        return obj.__name__ == "snapshot" or obj.__name__.startswith("snapshot.")
+    # by type: isinstance would ask the object's own __class__
+    if issubclass(type(obj), ModuleType):
+        name: str = obj.__name__
+        return name == "snapshot" or name.startswith("snapshot.")
     module = getattr(type(obj), "__module__", "")
     return isinstance(module, str) and (module == "snapshot" or module.startswith("snapshot."))
 

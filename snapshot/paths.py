@@ -40,7 +40,7 @@ class Paths:
 
     def of(self, thing: Any) -> str:
         """The path of a leaf's handle or of an object."""
-        named = self.leaves.get(thing) if isinstance(thing, Handle | PartHandle) else None
+        named = self.leaves.get(thing) if type(thing) in (Handle, PartHandle) else None
         return named.path if named else self.objects.get(id(thing), f"<{type(thing).__name__}>")
 
 
@@ -96,7 +96,7 @@ class _Tracer:
         child = place.child
         if type(child) in ATOMS:
             return ()
-        if isinstance(child, Handle):
+        if type(child) is Handle:
             known = self._candidates.setdefault(child, [])
             if child in self._capture.leaves:
                 known.append(place)
@@ -172,6 +172,6 @@ def numbers_of(capture: Capture) -> dict[str, Any]:
     return {
         name: value
         for name, value in capture.roots.items()
-        if isinstance(value, bool | int | float | complex | np.number | np.bool)
-        and (not isinstance(value, int) or -(2**63) <= value < 2**63)
+        if issubclass(type(value), bool | int | float | complex | np.number | np.bool)
+        and (not issubclass(type(value), int) or -(2**63) <= value < 2**63)
     }

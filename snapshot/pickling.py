@@ -35,10 +35,10 @@ class Pickles:
         """Name -> pickle, for the names that need one and can be pickled."""
         if capture.records is self._records and capture.roots is self._roots:
             return self._made
-        numbers = {id(handle.get()): handle.number for handle in capture.leaves if isinstance(handle, Handle)}
+        numbers = {id(handle.get()): handle.number for handle in capture.leaves if type(handle) is Handle}
         made: dict[str, bytes] = {}
         for name, root in capture.roots.items():
-            if name.startswith("(") or isinstance(root, Handle | ModuleType) or not needs_pickle(name, capture):
+            if name.startswith("(") or type(root) in (Handle, ModuleType) or not needs_pickle(name, capture):
                 continue
             data = _dump(root, numbers)
             if data is not None:

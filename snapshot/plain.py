@@ -76,15 +76,15 @@ def encode(value: Any) -> Any:
     by_type = _BY_TYPE.get(type(value))
     if by_type is not None:
         return by_type(value)
-    if isinstance(value, type | FunctionType | BuiltinFunctionType):
+    if issubclass(type(value), type | FunctionType | BuiltinFunctionType):
         return _code(value)
-    if isinstance(value, np.generic) and not isinstance(value, np.void | np.object_):
+    if issubclass(type(value), np.generic) and not issubclass(type(value), np.void | np.object_):
         return {"scalar": [value.dtype.str, base64.b64encode(value.tobytes()).decode()]}
-    if isinstance(value, np.dtype):
+    if issubclass(type(value), np.dtype):
         return {"dtype": format_dtype(value)}
-    if isinstance(value, Enum):
+    if issubclass(type(value), Enum):
         return {"member": [name_of(type(value)), value.name]} if value.name else NOT_PLAIN
-    if isinstance(value, pathlib.PurePath) and type(value).__module__ == "pathlib":
+    if issubclass(type(value), pathlib.PurePath) and type(value).__module__ == "pathlib":
         return {"path": [type(value).__name__, str(value)]}
     return NOT_PLAIN
 

@@ -90,7 +90,7 @@ def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyH
         if id(child) in seen:
             continue
         seen.add(id(child))
-        if isinstance(child, Handle):
+        if type(child) is Handle:
             handles.add(child)
         record = target.records.get(id(child))
         if record is not None:
@@ -183,8 +183,8 @@ def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
 
 
 def _touches(record: Record, rebuild: Mapping[AnyHandle, str], tainted: set[int]) -> bool:
-    return (isinstance(record.owner, Handle) and record.owner in rebuild) or any(
-        child in rebuild if isinstance(child, Handle) else id(child) in tainted for child in record.state
+    return (type(record.owner) is Handle and record.owner in rebuild) or any(
+        child in rebuild if type(child) is Handle else id(child) in tainted for child in record.state
     )
 
 
@@ -208,7 +208,7 @@ def _keep_code(record: Record, before: Record | None) -> Record:
 
 def is_code(value: Any) -> bool:
     """Whether a value is code: a function, a class, or a method's wrapper."""
-    return isinstance(value, (*CODE_TYPES, type, property, classmethod, staticmethod))
+    return issubclass(type(value), (*CODE_TYPES, type, property, classmethod, staticmethod))
 
 
 def _place_names(
@@ -223,8 +223,8 @@ def _place_names(
         if name.startswith("(") or (choice.names is not None and name not in choice.names):
             continue
         present = namespace.get(name, MISSING)
-        known = stored.get() if isinstance(stored, Handle) else made.heirs.get(id(stored), stored)
-        if stored in made.rebuild if isinstance(stored, Handle) else id(stored) in tainted:
+        known = stored.get() if type(stored) is Handle else made.heirs.get(id(stored), stored)
+        if stored in made.rebuild if type(stored) is Handle else id(stored) in tainted:
             made.bind[name] = stored
         elif present is not known:
             if choice.code == "keep" and is_code(known) and is_code(present):

@@ -203,7 +203,7 @@ def _cached_function(obj: Any) -> Handler:
 
 def _builtin(obj: Any) -> Handler:
     owner = obj.__self__
-    return BENIGN if owner is None or isinstance(owner, ModuleType | type) else code.BUILTIN_METHOD
+    return BENIGN if owner is None or issubclass(type(owner), ModuleType | type) else code.BUILTIN_METHOD
 
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement

@@ -34,16 +34,16 @@ def status_of(
     assigned += changed[len(made.write) :]
     rebuilt = [named.of(handle) for handle in (*made.rebuild, *made.fresh) if handle not in beyond]
     for name, stored in made.bind.items():
-        if isinstance(stored, Handle) and (stored in made.rebuild or stored in made.fresh):
+        if type(stored) is Handle and (stored in made.rebuild or stored in made.fresh):
             continue
         (assigned if name in before else rebuilt).append(name)
         if name in before:
             changed.append(name)
     for name, root in target.roots.items():
-        plain = not isinstance(root, Handle) and not name.startswith("(")
+        plain = type(root) is not Handle and not name.startswith("(")
         if plain and name in before and name not in made.bind and (chosen is None or name in chosen):
             assigned.append(name)
-    changed += [named.of(record.owner) for record in made.records if not isinstance(record.owner, Handle)]
+    changed += [named.of(record.owner) for record in made.records if type(record.owner) is not Handle]
     references = MemoryContent(target, engine).report
     in_scope = {p: r for p, r in references.items() if chosen is None or root_of(p) in chosen}
     return RestoreStatus(

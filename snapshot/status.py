@@ -102,7 +102,8 @@ def _named(verb: str, paths: Sequence[str], reasons: Mapping[str, str] | None = 
         return []
     shown = ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
     reason = (reasons or {}).get(paths[0])
-    return [f"{verb} {shown}" + (f" ({reason})" if reason else "")]
+    which = f"{paths[0]}: " if len(paths) > 1 else ""
+    return [f"{verb} {shown}" + (f" ({which}{reason})" if reason else "")]
 
 
 def _list_paths(sentence: str, paths: Sequence[str]) -> str:

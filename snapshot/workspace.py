@@ -154,7 +154,7 @@ class Workspace:
                 self._archive.write(snapshot)
             self.last_store = StoreResult(
                 snapshot,
-                sum(not isinstance(root, ModuleType) for name, root in capture.roots.items() if name[0] != "("),
+                sum(type(root) is not ModuleType for name, root in capture.roots.items() if name[0] != "("),
                 sum(added.values()),
                 perf_counter() - started,
                 self._costliest(capture, added),

@@ -25,7 +25,7 @@ def same(left: State, right: State) -> bool:
 
 def key_text(key: Any, position: int) -> str:
     """How a user would write this key between brackets; objects go by type and position."""
-    if isinstance(key, str | bytes | int | float | bool | complex | None):
+    if type(key) in (str, bytes, int, float, bool, complex, type(None)):
         return repr(key)
     if type(key) is tuple and all(type(part) in (str, int, float, bool, type(None)) for part in key):
         return repr(key)

@@ -53,4 +53,4 @@ WIDGET = WidgetKind()
 
 def handler_for(obj: Any) -> Any:
     """The kind for a widget; None for anything else."""
-    return WIDGET if isinstance(obj, Widget) else None
+    return WIDGET if issubclass(type(obj), Widget) else None

@@ -17,7 +17,7 @@ from snapshot.adapters.objects import attribute_dict
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import Reference
 from snapshot.adapters.subclasses import find_class, name_class
-from snapshot.model import format_dtype
+from snapshot.model import format_dtype, parse_dtype
 
 
 class ArrayAdapter:
@@ -40,7 +40,7 @@ class ArrayAdapter:
         if obj.shape != form.shape:
             return f"has shape {obj.shape}, stored was {form.shape}"
         if format_dtype(obj.dtype) != form.dtype:
-            return f"has dtype {obj.dtype}, stored was {form.dtype}"
+            return f"has dtype {obj.dtype}, stored was {parse_dtype(form.dtype)}"
         if not obj.flags.writeable and not _can_unlock(obj):
             return "is read-only and does not own its memory"
         return None

@@ -24,4 +24,4 @@ def handler_for(obj: Any) -> Any:
 
 def naming(obj: Any) -> Mapping[str, Step]:
     """Learned weights are parameters."""
-    return _FITTED if isinstance(obj, BaseEstimator) else {}
+    return _FITTED if issubclass(type(obj), BaseEstimator) else {}

@@ -161,9 +161,9 @@ LEAF_ADAPTERS = (TENSOR, GENERATOR)
 
 def handler_for(obj: Any) -> Any:
     """The adapter or reference for ``obj``; None when it is not torch's kind of leaf."""
-    if isinstance(obj, torch.Generator):
+    if issubclass(type(obj), torch.Generator):
         return GENERATOR
-    if not isinstance(obj, torch.Tensor):
+    if not issubclass(type(obj), torch.Tensor):
         return None
     if obj.layout != torch.strided or obj.is_quantized or obj.is_nested:
         return _PACKED
@@ -186,9 +186,9 @@ _OPTIMIZER = {"state": Step(False, Role.SLOT)}
 
 def naming(obj: Any) -> Mapping[str, Step]:
     """How paths pass through a module or an optimizer."""
-    if isinstance(obj, torch.nn.Module):
+    if issubclass(type(obj), torch.nn.Module):
         return _MODULE
-    return _OPTIMIZER if isinstance(obj, torch.optim.Optimizer) else {}
+    return _OPTIMIZER if issubclass(type(obj), torch.optim.Optimizer) else {}
 
 
 def implicit() -> dict[str, Any]:
