@@ -6,6 +6,7 @@ import gc
 import types
 import weakref
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -338,7 +339,7 @@ def test_an_empty_cell_is_empty_again():
 
 def test_attributes_of_a_class_of_the_users_come_back():
     class Model:
-        instances = []
+        instances: ClassVar = []
         limit = 3
 
     names = {"Model": Model}

@@ -38,7 +38,7 @@ def case_of(make, **options):
         array = make()
         yield np.zeros((*array.shape, 2), array.dtype), ("shape", str((*array.shape, 2)), str(array.shape))
         other = np.uint16 if array.dtype != np.uint16 else np.int8
-        yield np.zeros(array.shape, other), ("dtype", np.dtype(other).name)
+        yield np.zeros(array.shape, other), ("dtype", np.dtype(other).name, str(array.dtype))
         fixed = np.frombuffer(bytes(array.nbytes or 0), array.dtype).reshape(array.shape) if array.nbytes else None
         if fixed is not None:
             yield fixed, ("read-only",)
