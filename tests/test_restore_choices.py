@@ -100,7 +100,7 @@ def test_only_with_created_remove_removes_only_what_the_patterns_name():
 
 
 def test_a_restore_of_some_names_leaves_the_head_where_it_was():
-    names, workspace = example()
+    _, workspace = example()
     workspace.store("after")
     workspace.restore("before", only="rate")
     assert workspace.head.label == "after"
@@ -353,7 +353,7 @@ def test_objects_can_be_stored_by_a_name_that_is_not_in_the_namespace():
 
 
 def test_the_value_read_from_a_snapshot_is_a_copy():
-    names, workspace = example()
+    _, workspace = example()
     snap = workspace["before"]
     snap["weights"].fill(5)
     snap["items"].append(5)
