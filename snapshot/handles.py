@@ -9,6 +9,7 @@ that hold handles can be compared by identity like everything else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary, ref
@@ -20,19 +21,20 @@ numbers = count(1)
 
 
 class Handle:
-    """One leaf object, held weakly where Python allows it."""
+    """One leaf object; held weakly, unless it is immutable or Python cannot hold it so.
+
+    An immutable array is its own snapshot: the handle keeps it, and gives it back.
+    """
 
     __slots__ = ("__weakref__", "adapter", "get", "number")
 
-    def __init__(self, obj: Any, adapter: LeafAdapter, forget: Callable[[int], None]) -> None:
+    def __init__(self, obj: Any, adapter: LeafAdapter) -> None:
         self.adapter = adapter
         self.number = next(numbers)
-        key = id(obj)
-        self.get: Callable[[], Any]
-        try:
-            self.get = ref(obj, lambda _: forget(key))
-        except TypeError:
-            self.get = lambda: obj
+        self.get: Callable[[], Any] = lambda: obj
+        if not adapter.immutable:
+            with suppress(TypeError):
+                self.get = ref(obj)
 
     def __repr__(self) -> str:
         return f"<handle {self.number} of {self.adapter.kind}>"
@@ -54,18 +56,19 @@ class PartHandle:
 
 
 class Handles:
-    """The handle of every leaf met so far."""
+    """The handle of every leaf that a capture knows."""
 
     def __init__(self) -> None:
-        self._by_id: dict[int, Handle] = {}
-        # only captures keep a part: a session that no snapshot needs must be free to go
+        # only captures keep handles: what no snapshot needs must be free to go
+        self._by_id: WeakValueDictionary[int, Handle] = WeakValueDictionary()
         self._parts: WeakValueDictionary[tuple[int, str], PartHandle] = WeakValueDictionary()
 
     def of(self, obj: Any, adapter: LeafAdapter) -> Handle:
         """The one handle of ``obj``."""
         found = self._by_id.get(id(obj))
         if found is None or found.get() is not obj or found.adapter is not adapter:
-            found = self._by_id[id(obj)] = Handle(obj, adapter, self._forget)
+            # the id may have belonged to an object that is gone
+            found = self._by_id[id(obj)] = Handle(obj, adapter)
         return found
 
     def part(self, owner: Any, adapter: GroupAdapter, name: str) -> PartHandle:
@@ -74,8 +77,3 @@ class Handles:
         if found is None or found.owner is not owner:
             found = self._parts[id(owner), name] = PartHandle(owner, adapter, name)
         return found
-
-    def _forget(self, key: int) -> None:
-        found = self._by_id.get(key)
-        if found is not None and found.get() is None:
-            del self._by_id[key]

@@ -112,7 +112,7 @@ class Content(Protocol):
         """The value at ``path``: arrays as a fresh NumPy array, else plain Python."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Snapshot:
     """The state of some variables at one moment.
 
@@ -154,6 +154,10 @@ class Snapshot:
     def reference(self) -> str:
         """Text that finds this snapshot again within its run."""
         return self.label or f"#{self.id}"
+
+    def __repr__(self) -> str:
+        label = f" {self.label}" if self.label else ""
+        return f"<snapshot #{self.id}{label}, step {self.step}, {self.time:%Y-%m-%d %H:%M:%S} UTC>"
 
     def __getitem__(self, path: str) -> Any:
         return self.content.read(path)

@@ -7,7 +7,7 @@ A breadth-first pass gives every object its shortest path; a module's own naming
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -159,12 +159,16 @@ def _free(path: str, taken: set[str]) -> str:
 def _parts(capture: Capture, objects: Mapping[int, str]) -> Iterable[tuple[AnyHandle, Named]]:
     """Parts of groups go by their own names; by their owner's too when there are several owners."""
     # a closed session left behind has no parts, and must not change the others' paths
-    several = len({id(handle.owner) for handle in capture.leaves if isinstance(handle, PartHandle)}) > 1
+    known = {(h.adapter.kind, id(h.owner)) for h in capture.leaves if isinstance(h, PartHandle)}
+    owners = Counter(kind for kind, _ in known)
     for handle in capture.leaves:
         if isinstance(handle, PartHandle):
-            full = f"{objects.get(id(handle.owner), handle.adapter.kind)}/{handle.name}"
+            owner = objects.get(id(handle.owner), handle.adapter.kind)
+            alone = owners[handle.adapter.kind] == 1
+            best = handle.adapter.part_path(owner, handle.name, alone)
+            full = handle.adapter.part_path(owner, handle.name, False)
             role = capture.leaves[handle].form.role
-            yield handle, Named(full, role, ()) if several else Named(handle.name, role, (full,))
+            yield handle, Named(best, role, () if full == best else (full,))
 
 
 def numbers_of(capture: Capture) -> dict[str, Any]:

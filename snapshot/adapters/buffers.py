@@ -14,6 +14,8 @@ from snapshot.adapters.protocol import Array, Form
 class BufferAdapter:
     """A resizable buffer: contents of another length fit, because it can grow and shrink."""
 
+    immutable = False
+
     def __init__(self, kind: str) -> None:
         self.kind = kind
 

@@ -24,6 +24,7 @@ class ArrayAdapter:
     """``numpy.ndarray`` and its subclasses with ordinary dtypes."""
 
     kind = "numpy.ndarray"
+    immutable = False
 
     def form(self, obj: Any) -> Form:
         meta: list[tuple[str, Any]] = []

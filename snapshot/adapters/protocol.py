@@ -55,6 +55,7 @@ class LeafAdapter(Protocol):
     """One kind of array-like object."""
 
     kind: str  #: recorded on disk: "numpy.ndarray"
+    immutable: bool  #: contents cannot change (a JAX array): the object itself is kept, never written
 
     def form(self, obj: Any) -> Form:
         """Describe ``obj`` without reading its contents."""
@@ -100,13 +101,16 @@ class Group:
 
     ``uninitialized`` names parts that exist but hold no value yet; ``report`` maps
     names of things that cannot be captured (tables, queues) to a reason; ``step`` is
-    the group's own idea of the global step.
+    the group's own idea of the global step. ``keep`` is whatever the adapter wants
+    back at :meth:`GroupAdapter.put_back` (a copy-on-write copy of the owner); it lives
+    as long as the snapshot does in memory, and never reaches the disk.
     """
 
     parts: Mapping[str, Part]
     uninitialized: tuple[str, ...] = ()
     report: Mapping[str, str] = field(default_factory=dict)
     step: int | None = None
+    keep: Any = None
 
 
 class GroupAdapter(Protocol):
@@ -125,6 +129,15 @@ class GroupAdapter(Protocol):
 
     def assign(self, owner: Any, values: Mapping[str, Array]) -> None:
         """Write these parts. Arrays are private to the callee and never written again."""
+
+    def put_back(self, owner: Any, keep: Any, now: Any) -> None:
+        """Make ``owner`` what it was when ``keep`` was made; ``now`` is its present ``keep``.
+
+        Called instead of :meth:`assign` for groups captured with a ``keep`` in this process.
+        """
+
+    def part_path(self, owner_path: str, name: str, alone: bool) -> str:
+        """The path of a part; ``alone`` when no other owner of this kind has parts."""
 
     def resolve(self, owner: Any, name: str) -> str | None:
         """The part that a user's spelling means (``"W:0"`` for ``"W"``), or None."""

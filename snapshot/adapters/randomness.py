@@ -47,6 +47,7 @@ class _StateAdapter:
     """Shared by all generators: contents are the encoded state, of any length."""
 
     kind: str
+    immutable = False
     base: type
 
     def get(self, obj: Any) -> Any:

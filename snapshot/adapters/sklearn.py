@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from snapshot.adapters.objects import hidden_state
 from snapshot.adapters.protocol import Step
 from snapshot.adapters.reference import Reference
 from snapshot.model import Role
@@ -16,10 +17,20 @@ _FITTED = {name: Step(False, Role.PARAMETER) for name in ("coef_", "coefs_", "in
 _FITTED_ONCE = Reference()
 
 
+_COMPILED = (
+    "sklearn.tree._",
+    "sklearn.neighbors._",
+    "sklearn._loss",
+    "sklearn.metrics._dist_metrics",
+    "sklearn.linear_model._sgd_fast",
+)
+
+
 def handler_for(obj: Any) -> Any:
     """A reference for compiled parts that no method changes after fitting; else None."""
-    module = type(obj).__module__
-    return _FITTED_ONCE if module.startswith(("sklearn.tree._", "sklearn.neighbors._", "sklearn._loss")) else None
+    cls = type(obj)
+    # the estimators of these packages live beside their compiled parts, and are ordinary instances
+    return _FITTED_ONCE if cls.__module__.startswith(_COMPILED) and hidden_state(cls) else None
 
 
 def naming(obj: Any) -> Mapping[str, Step]:

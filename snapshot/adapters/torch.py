@@ -41,6 +41,7 @@ class TensorAdapter:
     """Dense tensors of any dtype with whole-byte items, on any device."""
 
     kind = "torch.Tensor"
+    immutable = False
 
     def form(self, obj: Any) -> Form:
         cls = _PLAIN.get(type(obj)) or name_class(type(obj))
@@ -124,6 +125,7 @@ class GeneratorAdapter:
     """``torch.Generator``."""
 
     kind = "torch.Generator"
+    immutable = False
 
     def form(self, obj: Any) -> Form:
         return Form((), "uint8", (("device", str(obj.device)),), Role.RNG)
