@@ -190,7 +190,7 @@ def test_importing_libraries_between_store_and_restore_changes_nothing_of_theirs
         names = {"items": [1], "logger": logging.getLogger("mine"), "logging": logging}
         workspace = snapshot.Workspace(names)
         workspace.store("before")
-        import decimal, json, unittest.mock, concurrent.futures, asyncio, multiprocessing, pandas, sklearn.linear_model
+        import decimal, json, unittest.mock, asyncio, multiprocessing, pandas, sklearn.linear_model
         import matplotlib.figure
         names["items"].append(2)
         names["model"] = sklearn.linear_model.LinearRegression()
@@ -214,7 +214,8 @@ def test_importing_libraries_between_store_and_restore_changes_nothing_of_theirs
 
 def test_a_module_beside_the_notebook_is_the_users(tmp_path, monkeypatch):
     (tmp_path / "own_module_of_test.py").write_text(
-        "state = [1]\nclass Model:\n    instances = []\ndef count(found=[0]):\n    found[0] += 1\n    return found[0]\n"
+        "state = [1]\nclass Model:\n    instances = []\n"
+        "def count(found=[0]):\n    found[0] += 1\n    return found[0]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     own = importlib.import_module("own_module_of_test")

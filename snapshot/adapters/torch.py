@@ -45,7 +45,14 @@ class TensorAdapter:
 
     def form(self, obj: Any) -> Form:
         cls = _PLAIN.get(type(obj)) or name_class(type(obj))
-        meta = (("dtype", str(obj.dtype)), ("device", str(obj.device)), ("class", cls))
+        meta: tuple[tuple[str, Any], ...] = (
+            ("dtype", str(obj.dtype)),
+            ("device", str(obj.device)),
+            ("class", cls),
+        )
+        if obj.is_leaf and obj.requires_grad:
+            # an attribute too; here for what is made anew inside a pickle
+            meta += (("requires_grad", True),)
         role = Role.PARAMETER if isinstance(obj, torch.nn.Parameter) else Role.VALUE
         return Form(tuple(obj.shape), str(obj.dtype).removeprefix("torch."), meta, role)
 
@@ -87,11 +94,11 @@ class TensorAdapter:
         wanted = dict(form.meta)
         made = _tensor(contents, _NAMES[wanted["dtype"]]).to(wanted["device"])
         cls = _CLASSES.get(wanted["class"]) or find_class(wanted["class"], torch.Tensor)
-        if cls is torch.Tensor:
-            return made
-        # requires_grad is an attribute, put back after the contents
-        parameter = cls is torch.nn.Parameter
-        return torch.nn.Parameter(made, requires_grad=False) if parameter else made.as_subclass(cls)
+        if cls is torch.nn.Parameter:
+            made = torch.nn.Parameter(made, requires_grad=False)
+        elif cls is not torch.Tensor:
+            made = made.as_subclass(cls)
+        return made.requires_grad_() if wanted.get("requires_grad") else made
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         own = tuple(vars(obj).items())
