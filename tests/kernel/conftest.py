@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 120  # seconds until a kernel counts as hanging; nothing is measured by it
+PATIENCE = 60  # seconds until a kernel counts as hanging; nothing is measured by it
 
 
 class CellFailed(AssertionError):
@@ -35,6 +35,7 @@ class Answer:
     comms: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""  #: the exception's name, empty where none was raised
     traceback: str = ""
+    paged: str = ""  #: what goes to the pager, as help does
 
     @property
     def text(self) -> str:
@@ -53,7 +54,6 @@ class Answer:
         elif kind.startswith("comm_"):
             self.comms.append({"msg_type": kind, **content})
         elif kind == "error":
-            self.error = content["ename"]
             self.traceback = "\n".join(content["traceback"])
 
 
@@ -76,7 +76,7 @@ class Kernel:
         """Run a cell; raises :class:`CellFailed` with the traceback when it does."""
         answer = self.attempt(code)
         if answer.error:
-            raise CellFailed(f"{code}\n{answer.traceback}")
+            raise CellFailed(f"{code}\n{answer.err}{answer.traceback}")
         return answer
 
     def attempt(self, code: str) -> Answer:
@@ -113,7 +113,11 @@ class Kernel:
                 answer.take(message)
         self._early.clear()
         self._until_idle(request, answer)
-        self._reply(request)
+        reply = self._reply(request)
+        # a mistake on a magic's line is no error message, just a line on the error stream
+        answer.error = reply.get("ename", "")
+        pages = [page["data"]["text/plain"] for page in reply.get("payload", ()) if "data" in page]
+        answer.paged = "\n".join(pages)
         return answer
 
     def interrupt(self) -> None:
