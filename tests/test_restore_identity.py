@@ -397,3 +397,31 @@ def test_what_only_a_mapping_proxy_leads_to_comes_back():
     names = {"proxy": types.MappingProxyType({"a": [1]})}
     after_restore(names, lambda: names["proxy"]["a"].append(2))
     assert names["proxy"]["a"] == [1]
+
+
+@pytest.mark.xfail(strict=True, reason="a handle whose object is gone does not take the one made in its place")
+def test_an_array_made_again_once_is_the_one_that_later_restores_write_into():
+    names = {"items": [np.zeros(3)]}
+    workspace = Workspace(names)
+    workspace.store("before")
+    names["items"].clear()
+    workspace.restore("before")
+    made = names["items"][0]
+    made.fill(5)
+    workspace.restore("before")
+    assert names["items"][0] is made
+    assert made.tolist() == [0, 0, 0]
+
+
+@pytest.mark.xfail(strict=True, reason="a handle whose object is gone does not take the one made in its place")
+def test_an_array_made_again_by_two_partial_restores_is_one_array():
+    array = np.zeros(3)
+    names = {"first": [array], "second": [array]}
+    workspace = Workspace(names)
+    workspace.store("before")
+    del array
+    names["first"].clear()
+    names["second"].clear()
+    workspace.restore("before", only="first")
+    workspace.restore("before", only="second")
+    assert names["first"][0] is names["second"][0]

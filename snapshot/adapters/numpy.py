@@ -121,7 +121,9 @@ class ObjectArrayKind:
 
     def put(self, obj: Any, state: State) -> None:
         (shape, elements), (present_shape, present) = _split(state), _split(self.take(obj))
-        if shape != present_shape:
+        if shape != present_shape and len(present) == len(elements):
+            obj.shape = shape
+        elif shape != present_shape:
             raise ValueError(f"its shape changed from {shape} to {present_shape}")
         for index, (old, new) in enumerate(zip(present, elements)):
             if old is not new:

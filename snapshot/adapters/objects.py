@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copyreg import _slotnames  # type: ignore[attr-defined]
-from functools import cache
+from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
@@ -19,6 +19,8 @@ from snapshot.adapters.protocol import Kind
 _MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT; its sibling for weak references since 3.12
 _MANAGED_WEAKREF = 1 << 3
 _POINTER = tuple.__itemsize__
+# bounded: a class that a notebook defines again and again must not live for ever
+_remembered = lru_cache(maxsize=2048)
 
 
 class Absent:
@@ -47,7 +49,7 @@ def hidden_state(cls: type, base: type = object) -> bool:
     return cls.__basicsize__ > size
 
 
-@cache
+@_remembered
 def _dict_descriptor(cls: Any) -> GetSetDescriptorType | MemberDescriptorType | None:
     # a class may define a property of this name (proxies do); the dict itself is behind the C one,
     # which is a plain member where C code made the class (SimpleNamespace)
@@ -58,7 +60,7 @@ def _dict_descriptor(cls: Any) -> GetSetDescriptorType | MemberDescriptorType | 
     return None
 
 
-@cache
+@_remembered
 def _slot_descriptors(cls: Any) -> tuple[tuple[str, MemberDescriptorType], ...]:
     found: dict[tuple[type, str], MemberDescriptorType] = {}
     for base in cls.__mro__:
