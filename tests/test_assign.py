@@ -179,3 +179,11 @@ def test_an_assign_of_nothing_changes_nothing():
     names, workspace = example()
     workspace.assign({})
     assert names["rate"] == 0.5
+
+
+@pytest.mark.xfail(strict=True, reason="variables that are names too are listed twice, hidden ones as well")
+def test_the_paths_that_an_error_lists_are_the_users_and_listed_once():
+    workspace = Workspace({"only_one": 1.5})
+    with pytest.raises(PathNotFound) as caught:
+        workspace.assign({"zzz": 1})
+    assert (str(caught.value).count("only_one"), "(random)" in str(caught.value)) == (1, False)
