@@ -71,6 +71,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=PATIENCE)
         self._early: list[dict[str, Any]] = []
+        self._ended = False
 
     def run(self, code: str) -> Answer:
         """Run a cell; raises :class:`CellFailed` with the traceback when it does."""
@@ -125,17 +126,15 @@ class Kernel:
         self._manager.interrupt_kernel()
 
     def end(self) -> None:
-        """End the kernel and whatever it started."""
-        self._client.stop_channels()
-        group = self._manager.provisioner.pgid
-        self._manager.shutdown_kernel(now=True)
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-
-    def leave(self) -> None:
-        """Let the kernel shut down by itself, as a user does who closes the notebook."""
-        self._client.stop_channels()
-        self._manager.shutdown_kernel(now=False)
+        """End the kernel, and whatever it started, at once."""
+        if not self._ended:
+            self._ended = True
+            self._client.stop_channels()
+            group = self._manager.provisioner.pgid
+            # the group first: its number is not given away while its leader is not collected
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+            self._manager.shutdown_kernel(now=True)
 
     def _until_idle(self, request: str, answer: Answer) -> None:
         while True:

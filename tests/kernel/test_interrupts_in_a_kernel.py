@@ -35,10 +35,10 @@ def interrupted(n, action):
 
 def known(workspace, on_disk):
     stored = snapshot.open("snapshots.zarr").timeline if on_disk else workspace.in_memory
-    return [(one.id, one.label) for one in stored]
+    return workspace.head.id, [(one.id, one.label) for one in stored]
 
 def stores(workspace, on_disk, every):
-    """Whether each interrupted store left the list of snapshots as it was."""
+    """Whether each interrupted store left the list of snapshots, and what the present descends from, as it was."""
     outcomes, n = set(), 1
     before = known(workspace, on_disk)
     while interrupted(n, lambda: workspace.store("unfinished")):
