@@ -97,21 +97,22 @@ class Changes:
         self._shelf.head = entry.head
         return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.status)
 
-    @contextmanager
-    def rollback(self) -> Iterator[None]:
-        """Whatever happens inside is undone at the end, names and code included."""
-        before, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
-        digests = tuple(before.digests())
+    def remember(self) -> Before:
+        """The present, to go back to with :meth:`go_back`; its blocks are held until then."""
+        capture, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
+        digests = tuple(capture.digests())
         self._engine.blocks.retain(digests)
-        head = self._shelf.head
-        try:
-            yield
-        finally:
-            with self._pool_swept():
-                step = self._plan(before, Choice(created="remove", code="restore"), "rollback")
-                self._engine.apply(step.plan, before, step.present)
-                self._engine.blocks.release(digests)
-            self._shelf.head = head
+        return Before("rollback", capture, self._shelf.head, self._cells_run(), digests=digests)
+
+    def go_back(self, before: Before) -> None:
+        """Make everything what it was, names and code included."""
+        with self._pool_swept():
+            try:
+                step = self._plan(before.capture, Choice(created="remove", code="restore"), before.what)
+                self._engine.apply(step.plan, before.capture, step.present)
+            finally:
+                self._engine.blocks.release(before.digests)
+        self._shelf.head = before.head
 
     def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
         present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)

@@ -33,14 +33,14 @@ _BY_MODULE: dict[str, Reference] = {
     **dict.fromkeys(("IPython", "ipykernel", "jupyter_client", "comm", "tornado"), Reference(_PLUMBING)),
     **dict.fromkeys(("traitlets", "prompt_toolkit"), Reference(_PLUMBING)),
     **dict.fromkeys(("matplotlib", "mpl_toolkits"), Reference(_FIGURE)),
-    **dict.fromkeys(("typing", "types", "importlib", "abc", "_abc", "re", "inspect", "ast"), BENIGN),
+    **dict.fromkeys(("typing", "types", "importlib", "abc", "_abc", "re"), BENIGN),
     **dict.fromkeys(("ctypes", "_ctypes"), Reference("memory that only C knows")),
-    **dict.fromkeys(("pathlib", "enum", "datetime", "zoneinfo", "uuid", "decimal", "fractions"), BENIGN),
-    **dict.fromkeys(("ipaddress", "string", "numbers", "warnings"), BENIGN),
-    **dict.fromkeys(("polars", "pyarrow"), BENIGN),  # immutable: keeping the object keeps the value
+    # immutable: keeping the object keeps the value
+    **dict.fromkeys(("pathlib", "enum", "datetime", "zoneinfo", "uuid", "fractions", "ipaddress"), BENIGN),
+    **dict.fromkeys(("polars", "pyarrow"), BENIGN),
 }
 # user classes may derive from these without becoming part of the machinery
-_BASES_THAT_DO_NOT_TELL = {"typing", "types", "abc", "_abc", "string", "numbers", "enum", "pathlib"}
+_BASES_THAT_DO_NOT_TELL = {"typing", "types", "abc", "_abc", "enum", "pathlib", "datetime", "uuid", "fractions", "re"}
 
 
 def reference_by_type(cls: type) -> Reference | None:
@@ -55,7 +55,7 @@ def reference_by_type(cls: type) -> Reference | None:
         if top in _BY_MODULE and top not in _BASES_THAT_DO_NOT_TELL and base.__name__ != "SimpleNamespace":
             return _BY_MODULE[top]
     if issubclass(cls, BaseException):
-        return BENIGN
+        return Reference("an exception, with the frames it was raised in")
     return None
 
 
@@ -109,6 +109,7 @@ class LibraryGlobals:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._holders: dict[int, tuple[str, str]] = {}
+        self.ids = self._holders.keys()  #: ids that may be a library's; :meth:`holder` tells
 
     def refresh(self) -> None:
         """Look at modules imported since the last call."""

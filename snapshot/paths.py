@@ -20,6 +20,9 @@ from snapshot.model import Role
 from snapshot.registry import ATOMS, Registry
 from snapshot.walk import Record
 
+#: Characters beyond which a path is shortened in the middle.
+_LONGEST = 400
+
 
 class Named(NamedTuple):
     """A leaf's best path, its role, and its other paths."""
@@ -112,6 +115,9 @@ class _Tracer:
         return self._edges(record, place) if record is not None else ()
 
     def _edges(self, record: Record, place: _Place) -> Iterable[_Place]:
+        if len(place.path) > _LONGEST:
+            # the path of something 20,000 levels deep helps nobody, and all of them together fill the memory
+            place = place._replace(path=f"{place.path[:40]}…{record.number}")
         steps = self._registry.naming(record.owner) if record.kind.name == "instance" else {}
         for text, child in record.kind.edges(record.state):
             if type(child) in ATOMS:

@@ -121,7 +121,7 @@ class Registry:
         return found
 
     def may_be_leaf(self, cls: type) -> bool:
-        """Whether instances of ``cls`` can be leaves (a sample may still say no)."""
+        """Whether instances of ``cls`` can be leaves; also True for a type not met yet."""
         if cls in self._by_object:
             return cls not in CODE_TYPES and not issubclass(cls, type)
         if cls in self._by_type:

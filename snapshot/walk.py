@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -121,7 +121,7 @@ class Walk:
         self._deadline = monotonic() + limits.seconds
         self._seen: set[int] = set()
         self._implicit: set[int] = set()
-        self._may_be_leaf: dict[type, bool] = {}
+        self._no_leaves: set[type] = set(ATOMS)
         self._attributes: dict[int, AttributesKind] = {}
         self.found = Walked()
 
@@ -139,15 +139,13 @@ class Walk:
     def visit(self, stack: list[Any]) -> None:
         """Walk everything reachable from the objects on ``stack``."""
         seen = self._seen
-        count = 0
         while stack:
             obj = stack.pop()
             key = id(obj)
             if key in seen or type(obj) in ATOMS:
                 continue
             seen.add(key)
-            count += 1
-            if not count % 4096:
+            if not len(seen) % 4096:
                 self._check_time()
             if not self.found.complete:
                 self.found.references[key] = (obj, "beyond the walk's limits of objects or seconds")
@@ -171,7 +169,7 @@ class Walk:
             if handler.reason is not None:
                 self.found.references[key] = (obj, handler.reason)
             return ()
-        holder = self._holder(obj)
+        holder = self._holder(obj) if key in self._library.ids else None
         if holder is not None and not getattr(handler, "fixed", False):
             self.found.references[key] = (obj, f"belongs to a library: {holder}")
             return ()
@@ -197,7 +195,7 @@ class Walk:
         next_up: Iterable[Any] = ()
         if not types <= ATOMS:
             next_up = [child for child in children if type(child) not in ATOMS]
-            if any(map(self._leafy, types)):
+            if not types <= self._no_leaves and any(map(self._leafy, types)):
                 state = (*state[: kind.lead], *map(self._child, children))
         previous = self._previous.get(key)
         if previous is None or previous.owner is not owner:
@@ -213,28 +211,31 @@ class Walk:
         return None if id(obj) in self._implicit else self._library.holder(obj)
 
     def _leafy(self, cls: type) -> bool:
-        found = self._may_be_leaf.get(cls)
-        if found is None:
-            found = self._may_be_leaf[cls] = self._registry.may_be_leaf(cls)
-        return found
+        if cls in self._no_leaves:
+            return False
+        if self._registry.may_be_leaf(cls):
+            return True
+        self._no_leaves.add(cls)
+        return False
 
     def _child(self, child: Any) -> Any:
-        if type(child) in ATOMS or not self._leafy(type(child)):
+        if type(child) in self._no_leaves or not self._leafy(type(child)):
             return child
         handler = self._registry.handler(child)
-        if not is_leaf_adapter(handler) or self._holder(child) is not None:
+        if not is_leaf_adapter(handler) or (id(child) in self._library.ids and self._holder(child) is not None):
             return child
         return self._handles.of(child, handler)
 
 
 def take(kind: Kind, obj: Any) -> State:
     """The shallow state, read again when another thread changes the size meanwhile."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return kind.take(obj)
-        except RuntimeError:
-            continue
-    return kind.take(obj)
+    try:
+        return kind.take(obj)
+    except RuntimeError:
+        for _ in range(ATTEMPTS):
+            with suppress(RuntimeError):
+                return kind.take(obj)
+        raise
 
 
 @contextmanager

@@ -232,8 +232,14 @@ class Workspace:
     @contextmanager
     def rollback(self) -> Iterator[None]:
         """Whatever happens inside is undone at the end, names and code included."""
-        with self._lock, self._changes.rollback():
+        # not locked in between: a training thread may store, a widget may look
+        with self._lock:
+            before = self._changes.remember()
+        try:
             yield
+        finally:
+            with self._lock:
+                self._changes.go_back(before)
 
     # --- looking and keeping order
 
