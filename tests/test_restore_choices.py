@@ -331,7 +331,6 @@ def test_a_status_is_one_or_two_lines():
     assert len(str(workspace.restore("before")).splitlines()) <= 2
 
 
-@pytest.mark.xfail(strict=True, reason="a record beside an array is not among the changed paths")
 def test_what_lies_beside_an_arrays_contents_is_named_as_changed():
     import torch
 

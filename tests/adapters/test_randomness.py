@@ -23,7 +23,7 @@ def drawn(generator):
     if isinstance(generator, random.Random):
         return generator.getstate()
     if isinstance(generator, np.random.RandomState):
-        return repr(generator.get_state())
+        return repr(generator.get_state(legacy=False))
     bits = getattr(generator, "bit_generator", generator)
     return repr(bits.state), repr(bits.seed_seq)
 

@@ -197,7 +197,7 @@ def test_training_goes_on_with_the_same_losses(kind):
 
         found = []
         for _ in range(steps):
-            found.append(float(optimizer.step(closure)))
+            found.append(optimizer.step(closure).item())
             scheduler.step()
         return found
 
