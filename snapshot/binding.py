@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from snapshot import plain
-from snapshot.adapters.protocol import Group, GroupAdapter, Kind, is_group_adapter, is_kind, is_leaf_adapter
+from snapshot.adapters.protocol import Group, GroupAdapter, Kind, LeafAdapter, is_group_adapter, is_kind, is_leaf_adapter
 from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.engine import Engine
@@ -26,7 +26,7 @@ from snapshot.graph import CODE_KINDS, PLAIN_KINDS, Graph, Node
 from snapshot.handles import Handle, numbers
 from snapshot.kinds import PLAIN, adapter_named
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
-from snapshot.walk import AttributesKind, Record, take
+from snapshot.walk import Record, attributes_kind, take
 
 
 class Leaves(Protocol):
@@ -160,10 +160,20 @@ class Binder:
             return known
         held = self._leaves.held(number)
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
-        if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and handler.misfit(live, held.form) is None:
+        if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
             handle = self._engine.handles.of(live, handler)
             return self._keep(number, handle, held, path) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
+
+    def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
+        if adapter.misfit(live, held.form) is not None:
+            return False
+        if not adapter.immutable:
+            return True
+        try:
+            return bool(adapter.view(live).tobytes() == self._leaves.contents(number).tobytes())
+        except Damaged:
+            return True  # loading it says so, and the live one stays
 
     def _load(self, number: int, path: str) -> bool:
         try:
@@ -190,6 +200,12 @@ class Binder:
         if adapter is None:
             self.unused[path] = f"a {held.leaf.kind} needs its library: import it, then restore again"
             return LEFT_OUT
+        attributes = self._graph.attributes.get(number)
+        if attributes is not None and getattr(adapter, "whole", False):
+            blocked = self._blocked(*attributes.state)
+            if blocked is not None:
+                self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
+                return LEFT_OUT
         try:
             contents = self._new_contents(number, held, path)
         except Damaged as error:
@@ -216,23 +232,22 @@ class Binder:
 
     # --- nodes
 
-    def _blocked(self, number: int) -> str | None:
-        """The type, somewhere behind a node, that cannot be made from plain parts; None when all can."""
+    def _blocked(self, *parts: Any) -> str | None:
+        """The type, somewhere behind these, that cannot be made from plain parts; None when all can."""
         seen: set[int] = set()
-        stack = [number]
+        stack = [part for part in parts if isinstance(part, dict)]
         while stack:
-            current = stack.pop()
+            part = stack.pop()
+            if "opaque" in part:
+                return str(part["opaque"]).partition(":")[2]
+            current = part.get("node")
             node = self._graph.nodes.get(current)
             if current in seen or current in self._objects or node is None:
                 continue
             seen.add(current)
             if node.kind not in PLAIN_KINDS or not isinstance(plain.locate(node.cls), type):
                 return node.cls.partition(":")[2]
-            for part in node.state:
-                if isinstance(part, dict) and "opaque" in part:
-                    return str(part["opaque"]).partition(":")[2]
-                if isinstance(part, dict) and "node" in part:
-                    stack.append(part["node"])
+            stack.extend(part for part in node.state if isinstance(part, dict))
         return None
 
     def _node(self, number: int, live: Any, path: str) -> Any:
@@ -264,7 +279,7 @@ class Binder:
         return live
 
     def _make(self, node: Node, live: Any, path: str) -> Any:
-        kind = PLAIN.get(node.kind)
+        kind = PLAIN.get(node.kind) or self._engine.registry.kind_named(node.kind)
         cls = plain.locate(node.cls)
         if kind is None or node.kind not in PLAIN_KINDS or not isinstance(cls, type):
             if node.kind in CODE_KINDS:
@@ -274,7 +289,7 @@ class Binder:
             name = node.cls.partition(":")[2]
             self.unused[path] = f"a {name} needs a pickle, which is loaded only from a trusted repository"
             return LEFT_OUT
-        blocked = self._blocked(node.number)
+        blocked = self._blocked({"node": node.number})
         if blocked is not None:
             self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
             return LEFT_OUT
@@ -309,7 +324,7 @@ class Binder:
             self._records[id(owner)] = Record(owner, kind, (*lead, *state), next(numbers))
 
     def _attributes(self, handle: Handle, node: Node, path: str) -> None:
-        kind = AttributesKind(handle.adapter)
+        kind = attributes_kind(handle.adapter)
         obj = handle.get()
         state = self._state(node, kind.take(obj), path)
         if state is not None:

@@ -17,7 +17,7 @@ from snapshot.adapters.protocol import Array, Form, Group
 from snapshot.blocks import Blocks, assemble, flat_bytes, hash_blocks, view_of
 from snapshot.cutting import spans
 from snapshot.errors import OverBudget
-from snapshot.extents import Extent, place_views
+from snapshot.extents import Extent, Place, place_views
 from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import Leaf, View, format_dtype
 from snapshot.walk import ATTEMPTS, Record, Walked
@@ -94,6 +94,15 @@ class Sources:
                 self.all.append(_Source(handles.part(owner, adapter, name), adapter.kind, form, part.array))
 
 
+def _places(sources: list[_Source]) -> list[Place | None]:
+    """Which leaves lie in another's memory; never those whose library shares memory copy-on-write."""
+    found: list[Place | None] = [None] * len(sources)
+    shared = [n for n, s in enumerate(sources) if not getattr(s.handle.adapter, "separate", False)]
+    for number, place in zip(shared, place_views([Extent.of(sources[n].array) for n in shared]), strict=True):
+        found[number] = None if place is None else Place(shared[place.base], place.offset)
+    return found
+
+
 class _Pending(NamedTuple):
     handle: AnyHandle
     memory: Array  #: C-contiguous, in memory order
@@ -101,7 +110,7 @@ class _Pending(NamedTuple):
 
 def contents_of(sources: Sources) -> tuple[dict[AnyHandle, Held], list[_Pending]]:
     """Describe and hash every leaf; nothing is copied but what is scattered in memory."""
-    places = place_views([Extent.of(source.array) for source in sources.all])
+    places = _places(sources.all)
     held: dict[AnyHandle, Held] = {}
     pending: list[_Pending] = []
     for source, place in zip(sources.all, places, strict=True):

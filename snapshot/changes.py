@@ -16,7 +16,7 @@ from snapshot.plan import Choice, Plan
 from snapshot.report import status_of
 from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
-from snapshot.undo import Before, UndoStack
+from snapshot.undo_stack import Before, UndoStack
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,8 @@ class Engine:
         kept = {
             handle: held
             for handle, held in made.leaves.items()
-            if (named := found.leaves.get(handle)) is not None
+            if getattr(handle.adapter, "hidden", False)
+            or (named := found.leaves.get(handle)) is not None
             and (not inner or _any(inner, named.path, named.aliases, named.role))
             and not (inside and _any(inside, named.path, named.aliases, named.role))
         }

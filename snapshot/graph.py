@@ -20,7 +20,7 @@ from snapshot.walk import Record
 #: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
 PLAIN_KINDS = {
     "list", "tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice", "object array",
-    "partial", "numpy.random.Generator",
+    "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
 }  # fmt: skip
 #: Kinds that are code; by themselves they need no pickle, they need their cell to be run.
 CODE_KINDS = {"function", "class", "cached function"}
@@ -92,14 +92,15 @@ def needs_pickle(name: str, capture: Capture) -> bool:
     while stack:
         child = stack.pop()
         record = capture.records.get(id(child))
-        if id(child) in seen or type(child) is Handle:
+        if id(child) in seen or (type(child) is Handle and not getattr(child.adapter, "whole", False)):
             continue
         seen.add(id(child))
         if record is None:
             if plain.encode(child) is plain.NOT_PLAIN and id(child) not in capture.groups:
                 return True
             continue
-        if record.kind.name not in PLAIN_KINDS | CODE_KINDS or not _of_python(type(child)):
+        of_plain = record.kind.name in PLAIN_KINDS | CODE_KINDS and _of_python(type(child))
+        if not of_plain and type(child) is not Handle and not record.kind.name.startswith("pandas."):
             return True
         stack.extend(record.state[record.kind.lead :])
     return False

@@ -82,6 +82,9 @@ class _Tracer:
         found = Paths(objects={key: self._finished(path, texts) for key, path in self._objects.items()})
         taken: set[str] = set()
         for handle, place in best.items():
+            if getattr(handle.adapter, "hidden", False):
+                found.objects[id(handle)] = self._finished(place.path, texts)
+                continue
             path = _free(self._finished(place.path, texts), taken)
             role = place.role or self._capture.leaves[handle].form.role
             others = dict.fromkeys(self._finished(p.path, texts) for p in self._candidates[handle])

@@ -35,16 +35,26 @@ class Pickles:
         """Name -> pickle, for the names that need one and can be pickled."""
         if capture.records is self._records and capture.roots is self._roots:
             return self._made
-        numbers = {id(handle.get()): handle.number for handle in capture.leaves if type(handle) is Handle}
+        numbers = {
+            id(handle.get()): handle.number
+            for handle in capture.leaves
+            if type(handle) is Handle and not _is_whole(handle)
+        }
         made: dict[str, bytes] = {}
         for name, root in capture.roots.items():
-            if name.startswith("(") or type(root) in (Handle, ModuleType) or not needs_pickle(name, capture):
+            plain = type(root) is ModuleType or (type(root) is Handle and not _is_whole(root))
+            if name.startswith("(") or plain or not needs_pickle(name, capture):
                 continue
-            data = _dump(root, numbers)
+            data = _dump(root.get() if type(root) is Handle else root, numbers)
             if data is not None:
                 made[name] = data
         self._records, self._roots, self._made = capture.records, capture.roots, made
         return made
+
+
+def _is_whole(handle: Handle) -> bool:
+    """Whether a leaf is nothing without its attributes, as a frame is without its columns."""
+    return getattr(handle.adapter, "whole", False)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]

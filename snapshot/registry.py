@@ -57,9 +57,10 @@ FRAMEWORKS = {
     "tensorflow": "snapshot.adapters.tensorflow1",
     "sklearn": "snapshot.adapters.sklearn",
     "ipywidgets": "snapshot.adapters.ipywidgets",
+    "pandas": "snapshot.adapters.pandas",
 }
 #: Frameworks whose arrays the next release stores; until then they are named.
-NOT_YET = {"tensorflow", "keras", "jax", "jaxlib", "flax", "equinox", "pandas"}
+NOT_YET = {"tensorflow", "keras", "jax", "jaxlib", "flax", "equinox"}
 
 #: Functions are code: a newer one under the same name may be kept.
 CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
@@ -142,6 +143,14 @@ class Registry:
             for adapter in getattr(module, "LEAF_ADAPTERS", ()):
                 if adapter.kind == kind:
                     return adapter  # type: ignore[no-any-return]
+        return None
+
+    def kind_named(self, name: str) -> Kind | None:
+        """A framework's kind, one that can be made from plain parts, by the name it stores."""
+        for module in self._frameworks.values():
+            for kind in getattr(module, "KINDS", ()):
+                if kind.name == name:
+                    return kind  # type: ignore[no-any-return]
         return None
 
     def implicit(self) -> dict[str, Any]:

@@ -102,6 +102,12 @@ class AttributesKind:
         return ((f".{name}", value) for name, value in zip(state[1 : 1 + count], state[1 + count :]))
 
 
+def attributes_kind(adapter: LeafAdapter) -> Kind:
+    """How an adapter's attributes are recorded: one by one, unless it brings a kind that puts them back together."""
+    found: Kind | None = getattr(adapter, "beside", None)
+    return found or AttributesKind(adapter)
+
+
 class Walk:
     """One pass over a namespace. ``previous`` records are shared where they still hold."""
 
@@ -122,7 +128,7 @@ class Walk:
         self._seen: set[int] = set()
         self._implicit: set[int] = set()
         self._no_leaves: set[type] = set(ATOMS)
-        self._attributes: dict[int, AttributesKind] = {}
+        self._attributes: dict[int, Kind] = {}
         self.found = Walked()
 
     def add(self, name: str, root: Any) -> None:
@@ -185,7 +191,7 @@ class Walk:
             return ()
         kind = self._attributes.get(id(handler))
         if kind is None:
-            kind = self._attributes[id(handler)] = AttributesKind(handler)
+            kind = self._attributes[id(handler)] = attributes_kind(handler)
         return self._record(handle, obj, id(handle), kind)
 
     def _record(self, owner: Any, obj: Any, key: int, kind: Kind) -> Iterable[Any]:

@@ -127,14 +127,18 @@ def test_a_key_whose_hash_changed_since_is_put_back():
 
     key = Changing()
     table = {key: "a"}
-    names = {"key": key, "table": table}
+    members = {key}
+    names = {"table": table, "members": members}
     workspace = Workspace(names)
     workspace.store("before")
     key.value = 2
     table.clear()
+    members.clear()
     table[key] = "b"
     workspace.restore("before")
-    assert (table[key], key.value) == ("a", 1)
+    assert key.value == 1
+    assert table[key] == "a"
+    assert key in members
 
 
 NAMES = [

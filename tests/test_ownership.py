@@ -175,6 +175,21 @@ def test_globals_of_libraries_are_by_reference_wherever_they_are_held():
     assert "library" in " ".join(workspace["before"].report.values())
 
 
+def test_what_a_library_let_go_of_is_the_users_again(monkeypatch):
+    import statistics
+
+    shared = [1]
+    monkeypatch.setattr(statistics, "held_for_a_test", shared, raising=False)
+    names = {"shared": shared}
+    workspace = Workspace(names)
+    assert "statistics.held_for_a_test" in workspace.store("held").report["shared"]
+    monkeypatch.delattr(statistics, "held_for_a_test")
+    assert not workspace.store("free").report
+    shared.append(2)
+    workspace.restore("free")
+    assert shared == [1]
+
+
 def test_modules_are_not_looked_into():
     import statistics
 

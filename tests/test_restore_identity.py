@@ -279,6 +279,14 @@ def test_tuples_whose_array_is_gone_are_rebuilt_with_their_type():
     assert names["pair"][0].tolist() == [1, 1]
 
 
+def test_a_tuple_made_again_is_one_tuple_for_all_who_held_it():
+    pair = (np.ones(2), "a")
+    names = {"first": [pair], "second": {"key": pair}}
+    del pair
+    after_restore(names, lambda: (names["first"].clear(), names["second"].clear()))
+    assert names["first"][0] is names["second"]["key"]
+
+
 def test_an_array_reshaped_in_place_is_replaced_by_one_that_fits():
     names = {"array": np.arange(6.0), "holder": {}}
     names["holder"]["array"] = names["array"]

@@ -1,0 +1,152 @@
+"""Indexes: immutable, so the object itself is kept; and described, so that a new kernel can make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pandas as pd
+from pandas.arrays import DatetimeArray, TimedeltaArray
+
+from snapshot.adapters.containers import State
+from snapshot.adapters.protocol import Array, Form
+from snapshot.adapters.reference import BENIGN
+from snapshot.model import format_dtype
+
+#: Text labels are described one by one up to this many; longer ones are kept, not described.
+MOST_LABELS = 10_000
+
+_RANGE, _ARRAY, _DATES, _LABELS, _LEVELS = "range", "array", "dates", "labels", "levels"
+
+
+class Labels:
+    """The numbers of an index; the same object for the same index."""
+
+    __slots__ = ("__weakref__", "array")
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+
+class LabelsAdapter:
+    """The numbers of an index, which nothing ever changes."""
+
+    kind = "pandas.labels"
+    immutable = True
+    separate = True
+
+    def form(self, obj: Labels) -> Form:
+        return Form(obj.array.shape, format_dtype(obj.array.dtype))
+
+    def view(self, obj: Labels) -> Array:
+        return obj.array
+
+    def misfit(self, obj: Labels, form: Form) -> str | None:
+        return None if self.form(obj) == form else "is another index"
+
+    def assign(self, obj: Labels, contents: Array) -> None:
+        raise TypeError("an index cannot be changed")
+
+    def assign_span(self, obj: Labels, start: int, contents: Array) -> bool:
+        return False
+
+    def build(self, form: Form, contents: Array) -> Labels:
+        return Labels(np.array(contents))
+
+    def attributes(self, obj: Labels) -> Sequence[tuple[str, Any]]:
+        return ()
+
+    def set_attribute(self, obj: Labels, name: str, value: Any) -> None:
+        raise AttributeError(name)
+
+
+class IndexKind:
+    """State: how it is described, then its name, then what that description needs."""
+
+    name = "pandas.Index"
+    fixed = True
+    hashes = False
+    lead = 0
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[ref[Any], State]] = {}
+
+    def take(self, obj: Any) -> State:
+        known = self._known.get(id(obj))
+        if known is not None and known[0]() is obj and known[1][1] == _name(obj):
+            return known[1]
+        found = _describe(obj)
+        assert found is not None
+        self._known[id(obj)] = (ref(obj, lambda _, key=id(obj): self._known.pop(key, None)), found)  # type: ignore[misc]
+        return found
+
+    def put(self, obj: Any, state: State) -> None:
+        raise TypeError("an index cannot be changed")
+
+    def build(self, cls: type, state: State) -> Any:
+        how, name, *rest = state
+        found = _MAKERS[how](*rest)
+        return found.set_names(list(name) if how == _LEVELS else [name])
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        if state[0] == _LEVELS:
+            return ((f".levels[{index}]", part) for index, part in enumerate(state[3:]))
+        return (("", part) for part in state[2:] if type(part) is Labels or type(part).__name__ == "Handle")
+
+
+def handler_for(obj: Any) -> Any:
+    """The kind for an index that can be described, else a plain reference to it."""
+    return INDEX if _can_describe(obj) else BENIGN
+
+
+def _can_describe(obj: Any) -> bool:
+    cls = type(obj)
+    if cls is pd.MultiIndex:
+        return all(map(_can_describe, obj._levels))
+    if cls in (pd.RangeIndex, pd.DatetimeIndex, pd.TimedeltaIndex):
+        return True
+    return cls is pd.Index and (_numeric(obj) or (len(obj) <= MOST_LABELS and str(obj.dtype) in ("str", "object")))
+
+
+def _numeric(obj: Any) -> bool:
+    return isinstance(obj._data, np.ndarray) and obj.dtype.kind in "biufc"
+
+
+def _name(obj: Any) -> Any:
+    return tuple(obj._names) if type(obj) is pd.MultiIndex else obj._name
+
+
+def _describe(obj: Any) -> State | None:
+    cls, name = type(obj), _name(obj)
+    if cls is pd.RangeIndex:
+        return (_RANGE, name, obj._range)
+    if cls in (pd.DatetimeIndex, pd.TimedeltaIndex):
+        return (_DATES, name, str(obj.dtype), obj.freqstr, Labels(obj._data._ndarray))
+    if cls is pd.MultiIndex:
+        return (_LEVELS, name, len(obj._levels), *obj._levels, *map(Labels, obj._codes))
+    if _numeric(obj):
+        return (_ARRAY, name, Labels(obj._data))
+    return (_LABELS, name, str(obj.dtype), *obj.tolist())
+
+
+def _dates(dtype: str, freq: str | None, labels: Labels) -> Any:
+    array = DatetimeArray if labels.array.dtype.kind == "M" else TimedeltaArray
+    values = array._simple_new(labels.array, dtype=pd.api.types.pandas_dtype(dtype))
+    made = pd.Index(values)
+    made.freq = freq
+    return made
+
+
+_MAKERS = {
+    _RANGE: lambda found: pd.RangeIndex(found),
+    _ARRAY: lambda labels: pd.Index(labels.array, copy=True),
+    _DATES: _dates,
+    _LABELS: lambda dtype, *labels: pd.Index(list(labels), dtype=dtype),
+    _LEVELS: lambda count, *parts: pd.MultiIndex(
+        levels=parts[:count], codes=[part.array for part in parts[count:]], verify_integrity=False
+    ),
+}
+INDEX = IndexKind()
+LABELS = LabelsAdapter()
