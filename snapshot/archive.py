@@ -76,7 +76,7 @@ class Archive:
                 self._writer = self.repository.writer(self.run, self._notebook)
             self._writer.commit(self._entry(snapshot))
             self._written.add(snapshot.id)
-        except OSError as error:
+        except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
             self.skip(snapshot)
             warnings.warn(
                 f"#{snapshot.id} could not be written and is kept in memory only: {error}",
@@ -104,6 +104,13 @@ class Archive:
             pickles=self._pickles.of(capture),
             plain=tuple(content.variables[name] for name in numbers_of(capture)),
         )
+
+    def take_back(self, snapshot: Snapshot) -> None:
+        """Undo :meth:`write` after an interrupt, however far it came."""
+        if self._writer is not None:
+            self._writer.take_back(snapshot)
+        self._written.discard(snapshot.id)
+        self.skip(snapshot)
 
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from snapshot.apply import interrupts_wait
 from snapshot.assigning import assigned
 from snapshot.binding import Bound
 from snapshot.capture import Capture
@@ -58,9 +59,11 @@ class Changes:
             if dry_run:
                 step.status.dry_run = True
                 return step.status
-            self._make(step, bound.capture, f"restore {head.reference}")
-            if whole:
-                self._shelf.head = head
+            # a change that is made is also noted, so that it can be taken back
+            with interrupts_wait():
+                self._make(step, bound.capture, f"restore {head.reference}")
+                if whole:
+                    self._shelf.head = head
             return step.status
 
     def assign(self, values: Mapping[str, Any], *, dry_run: bool = False) -> RestoreStatus:
@@ -70,7 +73,8 @@ class Changes:
             target, choice = assigned(values, now, self._engine)
             step = self._plan(target, choice, "assign")
             if not dry_run:
-                self._make(step, target, f"assign {', '.join(values)}")
+                with interrupts_wait():
+                    self._make(step, target, f"assign {', '.join(values)}")
             return RestoreStatus(
                 "assign",
                 assigned=tuple(values),
@@ -87,14 +91,15 @@ class Changes:
         choice = Choice(created="remove", code="restore", removable=lambda name: name in entry.made)
         with self._pool_swept():
             step = self._plan(entry.capture, choice, verb)
-            self._engine.apply(step.plan, entry.capture, step.present)
-            back = Before(entry.what, step.present, self._shelf.head, self._cells_run(), step.new_names)
-            if redo:
-                self.stack.push(back, again=True)
-            else:
-                self.stack.push_redo(back)
-            self.stack.pop(redo=redo)
-        self._shelf.head = entry.head
+            with interrupts_wait():
+                self._engine.apply(step.plan, entry.capture, step.present)
+                back = Before(entry.what, step.present, self._shelf.head, self._cells_run(), step.new_names)
+                if redo:
+                    self.stack.push(back, again=True)
+                else:
+                    self.stack.push_redo(back)
+                self.stack.pop(redo=redo)
+                self._shelf.head = entry.head
         return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.status)
 
     def remember(self) -> Before:
@@ -106,13 +111,13 @@ class Changes:
 
     def go_back(self, before: Before) -> None:
         """Make everything what it was, names and code included."""
-        with self._pool_swept():
+        with interrupts_wait(), self._pool_swept():
             try:
                 step = self._plan(before.capture, Choice(created="remove", code="restore"), before.what)
                 self._engine.apply(step.plan, before.capture, step.present)
             finally:
                 self._engine.blocks.release(before.digests)
-        self._shelf.head = before.head
+            self._shelf.head = before.head
 
     def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
         present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)

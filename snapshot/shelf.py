@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.model import Snapshot
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state of the shelf to go back to."""
+
+    snapshots: tuple[Snapshot, ...]
+    latest: Capture | None
+    head: Snapshot | None
 
 
 class Shelf:
@@ -53,6 +62,19 @@ class Shelf:
         self.head = snapshot
         self._next_id += 1
         return moved
+
+    def mark(self) -> Mark:
+        """What :meth:`back_to` takes: the shelf as it is now."""
+        return Mark(tuple(self.snapshots), self.latest, self.head)
+
+    def back_to(self, mark: Mark) -> list[Snapshot]:
+        """Take what was added since off again, labels included; ids are not given twice. Returns what went."""
+        known = {snapshot.id for snapshot in mark.snapshots}
+        gone = [snapshot for snapshot in self.snapshots if snapshot.id not in known]
+        self.snapshots[:], self.latest, self.head = mark.snapshots, mark.latest, mark.head
+        for snapshot in gone:
+            self._engine.blocks.release(_capture_of(snapshot).digests())
+        return gone
 
     def take_label(self, label: str) -> Snapshot | None:
         """Take a label from the snapshot that has it; returns that one, as it was."""

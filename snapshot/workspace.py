@@ -96,8 +96,10 @@ class Workspace:
         return tuple(self._shelf.snapshots)
 
     def __getitem__(self, reference: Reference) -> Snapshot:
+        # #run.n names one snapshot whoever stored it; everything else is this notebook's
+        full = isinstance(reference, str) and reference.startswith("#") and "." in reference
         with self._lock:
-            return resolve(reference, self.snapshots(), run=self.run, head=self.head)
+            return resolve(reference, self.snapshots(all=full), run=self.run, head=self.head)
 
     @property
     def nbytes_in_memory(self) -> int:
@@ -139,29 +141,35 @@ class Workspace:
             check_label(label)
         wanted = Wanted(as_patterns(only), (*self.excluded, *as_patterns(exclude)), also)
         with self._lock:
+            before = self._shelf.mark()
             try:
                 capture, added = self._engine.look(wanted, self._shelf.latest)
                 snapshot = self._shelf.describe(label, step, note, capture)
                 unstored = self._newly_unstored(snapshot)
                 with interrupts_wait():
                     moved = self._shelf.add(snapshot)
+                if memory:
+                    self._archive.skip(snapshot)
+                else:
+                    self._archive.write(snapshot)
+                result = StoreResult(
+                    snapshot,
+                    sum(type(root) is not ModuleType for name, root in capture.roots.items() if name[:1] != "("),
+                    sum(added.values()),
+                    perf_counter() - started,
+                    self._costliest(capture, added),
+                    moved,
+                    len(self.excluded),
+                    unstored,
+                )
             except BaseException:
-                self._engine.blocks.sweep()
+                # whoever interrupts a store expects no snapshot, neither here nor on disk
+                with interrupts_wait():
+                    for made in self._shelf.back_to(before):
+                        self._archive.take_back(made)
+                    self._engine.blocks.sweep()
                 raise
-            if memory:
-                self._archive.skip(snapshot)
-            else:
-                self._archive.write(snapshot)
-            self.last_store = StoreResult(
-                snapshot,
-                sum(type(root) is not ModuleType for name, root in capture.roots.items() if name[0] != "("),
-                sum(added.values()),
-                perf_counter() - started,
-                self._costliest(capture, added),
-                moved,
-                len(self.excluded),
-                unstored,
-            )
+            self.last_store = result
             return snapshot
 
     def _newly_unstored(self, snapshot: Snapshot) -> int:

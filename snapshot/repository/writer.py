@@ -146,6 +146,12 @@ class Writer:
         except Damaged:
             return  # its contents are written again, which is the best that can be done for them
 
+    def take_back(self, snapshot: Snapshot) -> None:
+        """Make a commit undone, as if the store had been interrupted in time; labels it moved are where they were."""
+        with self._lock:
+            if self._committed.pop(snapshot.id, None) is not None:
+                self._storage.delete(layout.commit_key(self._run, snapshot.id))
+
     def _is_committed(self, snapshot: Snapshot) -> bool:
         """Whether this very snapshot is there; RepositoryError when another has its number."""
         before = self._committed.get(snapshot.id)

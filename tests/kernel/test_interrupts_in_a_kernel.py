@@ -99,9 +99,6 @@ def variables(kernel):
     return kernel
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what is on the shelf, or committed, stays when the rest of the store is interrupted"
-)
 @pytest.mark.parametrize(("on_disk", "every"), [(False, 13), (True, 1)], ids=["in memory", "on disk"])
 def test_an_interrupt_anywhere_in_a_store_leaves_no_snapshot(variables, on_disk, every):
     assert variables[f"interrupting.stores(w, {on_disk}, {every})"] == {True}
@@ -121,7 +118,6 @@ def test_an_interrupt_anywhere_in_a_change_leaves_the_state_before_or_after_it(v
     assert {outcome.partition(",")[0] for outcome in outcomes} == {"before", "after"}
 
 
-@pytest.mark.xfail(strict=True, reason="a change that was made is interrupted before it is noted for undo")
 @pytest.mark.parametrize("verb", ["restore", "undo"])
 def test_a_change_that_was_made_although_interrupted_can_be_taken_back(variables, verb):
     outcomes = variables[f"interrupting.changes(w, globals(), {verb!r}, 7)"]

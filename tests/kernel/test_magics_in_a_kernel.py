@@ -209,7 +209,6 @@ def test_any_name_comes_back_from_disk(kernel, start):
     other.end()
 
 
-@pytest.mark.xfail(strict=True, reason="store looks at the first character of each name")
 def test_even_an_empty_name_can_be_stored(kernel):
     bind(kernel, ["", "W"])
     answer = kernel.run("%snapshot store empty")
@@ -284,7 +283,6 @@ def test_each_list_shows_its_own_notebook_and_all_shows_both(two):
     assert "second.ipynb" in everything
 
 
-@pytest.mark.xfail(strict=True, reason="a full number is looked for among this notebook's own snapshots only")
 def test_one_kernels_snapshots_can_be_restored_in_the_other_by_their_full_number(two):
     first, second = two
     second.run("W[:] = 22.0\n%snapshot store other\n%snapshot flush")
