@@ -51,16 +51,18 @@ ATOMS: set[type] = {
     *(kind for kind in np.sctypeDict.values() if isinstance(kind, type)),
 }  # fmt: skip
 
-#: Top-level module of a framework -> our adapter module for it.
-FRAMEWORKS = {
+#: Top-level module of a framework -> our adapter module for it, or several.
+FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "torch": "snapshot.adapters.torch",
-    "tensorflow": "snapshot.adapters.tensorflow1",
+    # sessions of graphs, and everything eager
+    "tensorflow": ("snapshot.adapters.tensorflow1", "snapshot.adapters.tensorflow2"),
+    "keras": "snapshot.adapters.keras",
     "sklearn": "snapshot.adapters.sklearn",
     "ipywidgets": "snapshot.adapters.ipywidgets",
     "pandas": "snapshot.adapters.pandas",
 }
 #: Frameworks whose arrays the next release stores; until then they are named.
-NOT_YET = {"tensorflow", "keras", "jax", "jaxlib", "flax", "equinox"}
+NOT_YET = {"jax", "jaxlib", "flax", "equinox"}
 
 #: Functions are code: a newer one under the same name may be kept.
 CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
@@ -84,9 +86,11 @@ class Registry:
 
     def load_frameworks(self) -> None:
         """Import our adapter of every framework that the user has imported since."""
-        for top, module in FRAMEWORKS.items():
-            if top not in self._frameworks and _fully_imported(top):
-                self._frameworks[top] = import_module(module)
+        for top, named in FRAMEWORKS.items():
+            modules = (named,) if isinstance(named, str) else named
+            if modules[0] not in self._frameworks and _fully_imported(top):
+                for module in modules:
+                    self._frameworks[module] = import_module(module)
                 self._by_type = {
                     cls: handler
                     for cls, handler in self._by_type.items()
@@ -112,14 +116,24 @@ class Registry:
         if issubclass(cls, np.ndarray):
             self._by_object[cls] = numpy_adapter.handler_for
             return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
-        for module in self._frameworks.values():
-            by_framework = module.handler_for(obj) if hasattr(module, "handler_for") else None
-            if by_framework is not None:
-                self._by_object[cls] = functools.partial(_ask, module)
-                return by_framework  # type: ignore[no-any-return]
+        by_framework = self._by_framework(obj)
+        if by_framework is not None:
+            self._by_object[cls] = self._ask_again
+            return by_framework
         found = _general(cls)
         self._by_type[cls] = found
         return found
+
+    def _by_framework(self, obj: Any) -> Handler | None:
+        for module in self._frameworks.values():
+            found: Handler | None = module.handler_for(obj) if hasattr(module, "handler_for") else None
+            if found is not None:
+                return found
+        return None
+
+    def _ask_again(self, obj: Any) -> Handler:
+        """An object of a type that a framework knows: variables of a graph and eager ones share their class."""
+        return self._by_framework(obj) or _general(type(obj))
 
     def may_be_leaf(self, cls: type) -> bool:
         """Whether instances of ``cls`` can be leaves; also True for a type not met yet."""
@@ -162,11 +176,6 @@ class Registry:
         return found
 
 
-def _ask(module: ModuleType, obj: Any) -> Handler:
-    found: Handler | None = module.handler_for(obj)
-    return found if found is not None else _general(type(obj))
-
-
 def _fully_imported(top: str) -> bool:
     module = sys.modules.get(top)
     spec = getattr(module, "__spec__", None)
@@ -183,15 +192,10 @@ def _general(cls: type) -> Handler:
     if issubclass(cls, randomness.RANDOM_TYPES):
         generator: Handler = randomness.handler_for(cls)
         return generator
-    if cls.__module__.split(".")[0] in NOT_YET and not _plain_python(cls):
+    if cls.__module__.split(".")[0] in NOT_YET:
         return Reference(f"{cls.__module__.split('.')[0]} objects are not stored by value yet")
     kind: Kind | None = objects.kind_for(cls)
     return kind or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
-
-
-def _plain_python(cls: type) -> bool:
-    # graph-mode helpers (a Saver, an Optimizer) hold ordinary attributes
-    return cls.__module__.startswith("tensorflow.python.training")
 
 
 def _function(obj: Any) -> Handler:
