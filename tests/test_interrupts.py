@@ -84,7 +84,6 @@ def test_an_interrupt_during_the_writes_is_delivered_when_they_are_done():
     assert names["first"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="the interrupt is delivered before the undo entry is pushed")
 def test_a_restore_that_was_done_when_the_interrupt_came_can_be_undone():
     names, workspace = example()
     before = shown(names)
@@ -103,7 +102,6 @@ def test_the_handler_of_interrupts_is_the_users_again_afterwards():
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-@pytest.mark.xfail(strict=True, reason="the interrupt is delivered before the undo entry is popped")
 @pytest.mark.parametrize("call", range(1, 4))
 def test_an_interrupted_undo_is_done_or_not(call):
     names, workspace = example()

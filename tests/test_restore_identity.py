@@ -382,7 +382,6 @@ def test_an_array_nobody_holds_any_more_is_freed():
     assert seen() is None
 
 
-@pytest.mark.xfail(strict=True, reason="Capture.names holds what each name was bound to")
 def test_an_array_whose_name_is_deleted_is_freed():
     names = {"array": np.zeros(10)}
     seen = weakref.ref(names["array"])
