@@ -17,7 +17,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from snapshot import plain
-from snapshot.adapters.protocol import Group, GroupAdapter, Kind, LeafAdapter, is_group_adapter, is_kind, is_leaf_adapter
+from snapshot.adapters.protocol import (
+    Group,
+    GroupAdapter,
+    Kind,
+    LeafAdapter,
+    is_group_adapter,
+    is_kind,
+    is_leaf_adapter,
+)
 from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.engine import Engine
@@ -150,6 +158,8 @@ class Binder:
 
     def _opaque(self, cls: str, live: Any, path: str) -> Any:
         if live is not LEFT_OUT and plain.name_of(type(live)) == cls:
+            if getattr(type(live), "by_pickle", False):
+                self.unused[path] = "it needs a pickle, and stays as it is here"
             return live
         self.unused[path] = f"a {cls.partition(':')[2]} was by reference and ended with its kernel"
         return LEFT_OUT
@@ -234,13 +244,13 @@ class Binder:
 
     def _blocked(self, *parts: Any) -> str | None:
         """The type, somewhere behind these, that cannot be made from plain parts; None when all can."""
-        seen: set[int] = set()
+        seen: set[Any] = set()
         stack = [part for part in parts if isinstance(part, dict)]
         while stack:
             part = stack.pop()
             if "opaque" in part:
                 return str(part["opaque"]).partition(":")[2]
-            current = part.get("node")
+            current: Any = part.get("node")
             node = self._graph.nodes.get(current)
             if current in seen or current in self._objects or node is None:
                 continue

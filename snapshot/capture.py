@@ -42,7 +42,7 @@ class Capture:
     leaves: Mapping[AnyHandle, Held]
     groups: Mapping[int, tuple[Any, Any, Group]]
     references: Mapping[int, tuple[Any, str]]
-    names: Mapping[str, Any]  #: every name present then -> what it was bound to
+    names: Mapping[str, type | None]  #: every name present then -> the type it was bound to
     failed: Mapping[AnyHandle, str] = field(default_factory=dict)
     paths: Any = None  #: filled in by snapshot.paths when first asked for
 
@@ -164,8 +164,10 @@ def capture(
         raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
     failed = sources.failed | _copy_all(held, pending, blocks)
     held = {handle: one for handle, one in held.items() if handle not in failed and not _lies_in(one.leaf, failed)}
+    # types, not objects: an array that only its name held must be free to go
+    types = {name: type(value) for name, value in names.items()}
     made = Capture(
-        walked.roots, walked.starts, walked.records, held, sources.groups, walked.references, names, failed
+        walked.roots, walked.starts, walked.records, held, sources.groups, walked.references, types, failed
     )
     if previous is not None:
         _share(made, previous)

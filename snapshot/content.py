@@ -43,7 +43,7 @@ class MemoryContent:
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Every name present then -> the type it was bound to."""
-        return {name: type(value).__name__ for name, value in self.capture.names.items()}
+        return {name: cls.__name__ if cls else "" for name, cls in self.capture.names.items()}
 
     @cached_property
     def report(self) -> Mapping[str, str]:

@@ -130,9 +130,11 @@ class Engine:
             handle: held
             for handle, held in made.leaves.items()
             if getattr(handle.adapter, "hidden", False)
-            or (named := found.leaves.get(handle)) is not None
-            and (not inner or _any(inner, named.path, named.aliases, named.role))
-            and not (inside and _any(inside, named.path, named.aliases, named.role))
+            or (
+                (named := found.leaves.get(handle)) is not None
+                and (not inner or _any(inner, named.path, named.aliases, named.role))
+                and not (inside and _any(inside, named.path, named.aliases, named.role))
+            )
         }
         if inner and not kept:
             raise not_found(inner, found.lookup)
@@ -153,7 +155,7 @@ class Engine:
     def _over_budget(self, error: OverBudget, walk: Walk, names: Mapping[str, Any]) -> OverBudget:
         excess = error.args[0]
         found = walk.found
-        view = Capture(found.roots, found.starts, found.records, excess.held, {}, {}, names)
+        view = Capture(found.roots, found.starts, found.records, excess.held, {}, {}, dict.fromkeys(names))
         named = paths_of(view, self.registry)
         largest = sorted(excess.added.items(), key=lambda item: -item[1])[:5]
         listed = ", ".join(f"{named.of(handle)} ({human_bytes(size)})" for handle, size in largest)

@@ -7,7 +7,7 @@ equal blocks need no write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,7 +248,7 @@ def is_code(value: Any) -> bool:
 def _place_names(
     made: Plan,
     target: Capture,
-    present_names: Mapping[str, Any],
+    present_names: Collection[str],
     namespace: Mapping[str, Any],
     choice: Choice,
     tainted: set[int],
@@ -268,10 +268,11 @@ def _place_names(
     if choice.created == "remove":
         made.unbind = [
             name
-            for name, value in present_names.items()
-            if name not in target.names and choice.removable(name) and not is_ours(value) and not _is_module(value)
+            for name in present_names
+            if name not in target.names and choice.removable(name) and _is_users(namespace.get(name, MISSING))
         ]
 
 
-def _is_module(value: Any) -> bool:
-    return type(value).__name__ == "module"
+def _is_users(value: Any) -> bool:
+    """Whether a name made since may be removed again: modules and what is ours stay."""
+    return value is not MISSING and not is_ours(value) and type(value).__name__ != "module"

@@ -44,7 +44,12 @@ def status_of(
         plain = type(root) is not Handle and not name.startswith("(")
         if plain and name in before and name not in made.bind and (chosen is None or name in chosen):
             assigned.append(name)
-    changed += [named.of(record.owner) for record in made.records if type(record.owner) is not Handle]
+    # the attributes of an array are beside the point, a frame's are all there is to it
+    changed += [
+        named.of(record.owner)
+        for record in made.records
+        if type(record.owner) is not Handle or getattr(record.owner.adapter, "whole", False)
+    ]
     references = MemoryContent(target, engine).report
     in_scope = {p: r for p, r in references.items() if chosen is None or root_of(p) in chosen}
     return RestoreStatus(

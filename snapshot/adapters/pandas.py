@@ -18,18 +18,20 @@ from pandas.api.extensions import ExtensionDtype
 from pandas.core.generic import NDFrame
 
 from snapshot.adapters.containers import State
+from snapshot.adapters.pandas_arrow import TEXT
 from snapshot.adapters.pandas_columns import (
     CELLS,
     COLUMN,
     Cells,
     Column,
     Kept,
+    Text,
     Token,
     block_values,
     private_values,
     token_class,
 )
-from snapshot.adapters.pandas_index import INDEX, LABELS, Labels
+from snapshot.adapters.pandas_index import INDEX, LABELS, Labels, Undescribed
 from snapshot.adapters.pandas_index import handler_for as index_handler
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import BENIGN
@@ -69,7 +71,7 @@ class FrameAdapter:
         return True
 
     def build(self, form: Form, contents: Array) -> Any:
-        cls = find_class(dict(form.meta)["class"], NDFrame)
+        cls: Any = find_class(dict(form.meta)["class"], NDFrame)
         made = cls.__new__(cls)
         empty = pd.Series([], dtype=float) if issubclass(cls, pd.Series) else pd.DataFrame()
         NDFrame.__init__(made, empty._mgr)
@@ -95,6 +97,16 @@ class FrameAdapter:
         known[1].clear()
         known[1].update({token.name: token for token in found})
         return found
+
+    def adopt(self, frame: Any, tokens: dict[str, Token]) -> None:
+        """Stand-ins that were just put back are the frame's again, so that it counts as unchanged."""
+        self.tokens(frame)
+        known = self._tokens[id(frame)][1]
+        for name, token in tokens.items():
+            if token.owner() is None and type(token) in (Kept, Cells):
+                token.owner = ref(frame)
+            if token.owner() is frame:
+                known[name] = token
 
     def _token(self, frame: Any, name: str, position: int, known: Token | None) -> Token:
         cls = token_class(block_values(frame, position))
@@ -124,7 +136,7 @@ class FrameKind:
         wanted = dict(zip(state[1 : 1 + state[0]], state[1 + state[0] :]))
         present = dict(self.adapter.attributes(obj))
         held = {name: value for name, value in wanted.items() if name.startswith("[")}
-        axes = [wanted.get(axis, present.get(axis)) for axis in _AXES[obj.ndim]]
+        axes = [_index(wanted.get(axis, present.get(axis))) for axis in _AXES[obj.ndim]]
         changed = [name for name, value in wanted.items() if present.get(name) is not value]
         if (
             held.keys() != {name for name in present if name.startswith("[")}
@@ -132,8 +144,12 @@ class FrameKind:
             or any(type(token) is Cells and token.made is not None for token in held.values())
         ):
             _rebuild(obj, axes, held)
-        for name in (*(name for name in present if name.startswith(".") and name not in wanted), *changed):
-            _set(obj, name, wanted.get(name))
+            self.adapter.adopt(obj, held)
+        for name in present.keys() - wanted.keys():
+            if name.startswith("."):
+                del vars(obj)[name[1:]]
+        for name in changed:
+            _set(obj, name, wanted[name])
 
     def build(self, cls: type, state: State) -> Any:
         raise TypeError("attributes are not an object")
@@ -148,9 +164,9 @@ _COUNTS: dict[int, int] = {}  # states are compared by identity, and numbers abo
 
 
 def _header(obj: Any) -> Iterator[tuple[str, Any]]:
-    yield "index", obj.index
+    yield "index", INDEX.wrap(obj.index)
     if obj.ndim == 2:
-        yield "columns", obj.columns
+        yield "columns", INDEX.wrap(obj.columns)
     else:
         yield "name", obj._name
     yield "attrs", obj._attrs
@@ -158,6 +174,10 @@ def _header(obj: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(obj).items():
         if name not in _OWN:
             yield sys.intern(f".{name}"), value
+
+
+def _index(axis: Any) -> Any:
+    return axis.index if type(axis) is Undescribed else axis
 
 
 def _names(frame: Any) -> list[str]:
@@ -199,29 +219,26 @@ def _set(obj: Any, name: str, value: Any) -> None:
     elif name == "allows_duplicate_labels":
         obj.flags.allows_duplicate_labels = value
     elif name.startswith("."):
-        if value is None:
-            vars(obj).pop(name[1:], None)
-        else:
-            vars(obj)[name[1:]] = value
+        vars(obj)[name[1:]] = value
 
 
 FRAME = FrameAdapter()
-LEAF_ADAPTERS = (FRAME, COLUMN, LABELS)
+LEAF_ADAPTERS = (FRAME, COLUMN, TEXT, LABELS)
 KINDS = (INDEX, CELLS)
 
 _IMMUTABLE = (
     pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.DateOffset, ExtensionDtype,
     type(pd.NaT), type(pd.NA), pd.offsets.BaseOffset, pd.Flags,
 )  # fmt: skip
-_HANDLERS = {Column: COLUMN, Cells: CELLS, Kept: BENIGN, Labels: LABELS}
+_HANDLERS = {Column: COLUMN, Text: TEXT, Cells: CELLS, Kept: BENIGN, Labels: LABELS, Undescribed: BENIGN}
 
 
 def handler_for(obj: Any) -> Any:
     """The adapter, kind or reference for what is pandas' own; None for anything else."""
     cls = type(obj)
     if cls in _HANDLERS:
-        gone = issubclass(cls, Column) and obj.made is None and COLUMN.misfit(obj, _NOTHING) == _GONE
-        return BENIGN if gone else _HANDLERS[cls]
+        # a snapshot may know a column that its frame has no more: there is nothing to read then
+        return _HANDLERS[cls] if not issubclass(cls, Token) or cls is Cells or _is_there(obj) else BENIGN
     if issubclass(cls, NDFrame):
         return FRAME
     if issubclass(cls, pd.Index):
@@ -229,5 +246,6 @@ def handler_for(obj: Any) -> Any:
     return BENIGN if issubclass(cls, _IMMUTABLE) else None
 
 
-_NOTHING = Form((), "")
-_GONE = "its frame has no such numeric column any more"
+def _is_there(token: Token) -> bool:
+    values = token.values() if token.made is None else None
+    return token.made is not None or (values is not None and token_class(values) is type(token))

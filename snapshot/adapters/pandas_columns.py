@@ -2,8 +2,8 @@
 
 pandas makes no lasting object for a column, so these stand in for one: the same for
 the same frame and label, for as long as the frame lives. A numeric column is a leaf,
-an object column a container of its cells, and any other is kept as it is behind a
-copy-on-write reference, so that pandas itself will never write to it.
+so is one of Arrow's (its bytes are in ``pandas_arrow``), an object column is a
+container of its cells, and of any other a copy is kept until its values differ.
 """
 
 from __future__ import annotations
@@ -52,22 +52,26 @@ class Cells(Token):
     __slots__ = ()
 
 
+class Text(Token):
+    """A column that Arrow holds: text, above all."""
+
+    __slots__ = ()
+
+
 class Kept(Token):
-    """A column of any other type; ``values`` are those of the time it was made.
+    """A column of any other type; ``array`` is a copy from the time this was made."""
 
-    ``share`` is a lazy copy of the column: while it lives pandas copies before it writes.
-    """
-
-    __slots__ = ("array", "share")
+    __slots__ = ("array",)
+    by_pickle = True  #: a new kernel cannot have it otherwise
 
     def __init__(self, owner: Any, name: str, position: int) -> None:
         super().__init__(owner, name, position)
-        self.array = block_values(owner, position)
-        self.share = owner.iloc[:, position] if owner.ndim == 2 else owner.copy(deep=False)
+        self.array = block_values(owner, position).copy()
 
     def is_current(self) -> bool:
-        """Whether the frame still holds these very values."""
-        return Token.values(self) is self.array
+        """Whether the frame's values are still these; a write behind pandas' back is seen too."""
+        values = self.values()
+        return type(values) is type(self.array) and values.dtype == self.array.dtype and self.array.equals(values)
 
 
 def block_values(frame: Any, position: int) -> Any:
@@ -91,7 +95,17 @@ def token_class(values: Any) -> type[Token]:
     """Which stand-in takes a column with these values."""
     if plain(values) is not None:
         return Column
-    return Cells if isinstance(values, np.ndarray) else Kept
+    if isinstance(values, np.ndarray):
+        return Cells
+    return Text if hasattr(values, "_pa_array") and named_by_text(values.dtype) else Kept
+
+
+def named_by_text(dtype: Any) -> bool:
+    """Whether a dtype can be made again from its name."""
+    try:
+        return bool(pd.api.types.pandas_dtype(str(dtype)) == dtype)
+    except TypeError:
+        return False
 
 
 def wrapped(array: Array) -> Any:
@@ -102,7 +116,7 @@ def wrapped(array: Array) -> Any:
 def private_values(token: Any) -> Any:
     """The values a token stands for, shared with nobody."""
     if token.made is not None:
-        return wrapped(token.made)
+        return wrapped(token.made) if isinstance(token.made, np.ndarray) else token.made
     return token.array.copy() if type(token) is Kept else token.values().copy()
 
 
@@ -159,7 +173,7 @@ class ColumnAdapter:
         raise AttributeError(name)
 
     def _writable(self, obj: Column) -> Array | None:
-        frame = obj.owner()
+        frame: Any = obj.owner()
         manager = frame._mgr
         block = manager.blocks[manager.blknos[obj.position] if frame.ndim == 2 else 0]
         array = plain(obj.values())
@@ -171,7 +185,7 @@ class ColumnAdapter:
 
 def replace_values(token: Token, values: Any) -> None:
     """Give a live frame's column other values of the same length."""
-    frame = token.owner()
+    frame: Any = token.owner()
     if frame.ndim == 2:
         frame.isetitem(token.position, pd.Series(values, index=frame.index, dtype=values.dtype, copy=False))
     else:

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import pandas as pd
 from pandas.arrays import DatetimeArray, TimedeltaArray
 
 from snapshot.adapters.containers import State
+from snapshot.adapters.pandas_arrow import stream_of, values_of
+from snapshot.adapters.pandas_columns import named_by_text
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import BENIGN
 from snapshot.model import format_dtype
 
-#: Text labels are described one by one up to this many; longer ones are kept, not described.
-MOST_LABELS = 10_000
+#: Text and objects are described label by label up to this many.
+MOST_LABELS = 1000
 
-_RANGE, _ARRAY, _DATES, _LABELS, _LEVELS = "range", "array", "dates", "labels", "levels"
+_RANGE, _ARRAY, _DATES, _TEXT, _LABELS, _LEVELS = "range", "array", "dates", "text", "labels", "levels"
 
 
 class Labels:
-    """The numbers of an index; the same object for the same index."""
+    """The numbers of an index, or the bytes of its text; the same object for the same index."""
 
     __slots__ = ("__weakref__", "array")
 
     def __init__(self, array: Array) -> None:
         self.array = array
+
+
+class Undescribed:
+    """An index that only a pickle could bring to a new kernel."""
+
+    __slots__ = ("__weakref__", "index")
+    by_pickle = True
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
 
 
 class LabelsAdapter:
@@ -72,6 +84,7 @@ class IndexKind:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[ref[Any], State]] = {}
+        self._undescribed: WeakValueDictionary[int, Undescribed] = WeakValueDictionary()
 
     def take(self, obj: Any) -> State:
         known = self._known.get(id(obj))
@@ -79,8 +92,18 @@ class IndexKind:
             return known[1]
         found = _describe(obj)
         assert found is not None
-        self._known[id(obj)] = (ref(obj, lambda _, key=id(obj): self._known.pop(key, None)), found)  # type: ignore[misc]
+        key = id(obj)
+        self._known[key] = (ref(obj, lambda _: self._known.pop(key, None)), found)
         return found
+
+    def wrap(self, index: Any) -> Any:
+        """``index``, or what stands for one that cannot be described: the same each time."""
+        if can_describe(index):
+            return index
+        known = self._undescribed.get(id(index))
+        if known is None or known.index is not index:
+            known = self._undescribed[id(index)] = Undescribed(index)
+        return known
 
     def put(self, obj: Any, state: State) -> None:
         raise TypeError("an index cannot be changed")
@@ -98,20 +121,26 @@ class IndexKind:
 
 def handler_for(obj: Any) -> Any:
     """The kind for an index that can be described, else a plain reference to it."""
-    return INDEX if _can_describe(obj) else BENIGN
+    return INDEX if can_describe(obj) else BENIGN
 
 
-def _can_describe(obj: Any) -> bool:
+def can_describe(obj: Any) -> bool:
+    """Whether an index can be made again from plain parts."""
     cls = type(obj)
     if cls is pd.MultiIndex:
-        return all(map(_can_describe, obj._levels))
+        return all(map(can_describe, obj._levels))
     if cls in (pd.RangeIndex, pd.DatetimeIndex, pd.TimedeltaIndex):
         return True
-    return cls is pd.Index and (_numeric(obj) or (len(obj) <= MOST_LABELS and str(obj.dtype) in ("str", "object")))
+    few = len(obj) <= MOST_LABELS and str(obj.dtype) in ("str", "object")
+    return cls is pd.Index and (few or _numeric(obj) or _arrow(obj))
 
 
 def _numeric(obj: Any) -> bool:
     return isinstance(obj._data, np.ndarray) and obj.dtype.kind in "biufc"
+
+
+def _arrow(obj: Any) -> bool:
+    return hasattr(obj._data, "_pa_array") and named_by_text(obj.dtype)
 
 
 def _name(obj: Any) -> Any:
@@ -128,6 +157,8 @@ def _describe(obj: Any) -> State | None:
         return (_LEVELS, name, len(obj._levels), *obj._levels, *map(Labels, obj._codes))
     if _numeric(obj):
         return (_ARRAY, name, Labels(obj._data))
+    if len(obj) > MOST_LABELS:
+        return (_TEXT, name, str(obj.dtype), Labels(stream_of(obj._data)))
     return (_LABELS, name, str(obj.dtype), *obj.tolist())
 
 
@@ -139,10 +170,11 @@ def _dates(dtype: str, freq: str | None, labels: Labels) -> Any:
     return made
 
 
-_MAKERS = {
+_MAKERS: dict[str, Any] = {
     _RANGE: lambda found: pd.RangeIndex(found),
     _ARRAY: lambda labels: pd.Index(labels.array, copy=True),
     _DATES: _dates,
+    _TEXT: lambda dtype, labels: pd.Index(values_of(labels.array, pd.api.types.pandas_dtype(dtype))),
     _LABELS: lambda dtype, *labels: pd.Index(list(labels), dtype=dtype),
     _LEVELS: lambda count, *parts: pd.MultiIndex(
         levels=parts[:count], codes=[part.array for part in parts[count:]], verify_integrity=False
