@@ -11,7 +11,6 @@ import pytest
 from snapshot.workspace import Workspace
 from tests.adapters.contract import AdapterContract, Case
 
-
 # their replacements make new frames: changing one in place is what is to be shown here
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 
