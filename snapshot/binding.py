@@ -221,7 +221,12 @@ class Binder:
         except Damaged as error:
             self.unused[path] = str(error)
             return LEFT_OUT
-        made = adapter.build(held.form, contents)
+        try:
+            made = adapter.build(held.form, contents)
+        except Exception as error:
+            # a library may refuse, in any way; the rest is restored all the same
+            self.unused[path] = f"could not be made anew: {error}"
+            return LEFT_OUT
         self._alive.append(made)
         handle = self._engine.handles.of(made, adapter)
         self.made[handle] = None

@@ -23,7 +23,8 @@ numbers = count(1)
 class Handle:
     """One leaf object; held weakly, unless it is immutable or Python cannot hold it so.
 
-    An immutable array is its own snapshot: the handle keeps it, and gives it back.
+    An immutable array is its own snapshot: the handle keeps it, and gives it back. What
+    its adapter calls ``irreplaceable`` cannot be made from its contents, and is kept too.
     """
 
     __slots__ = ("__weakref__", "adapter", "get", "number")
@@ -32,7 +33,7 @@ class Handle:
         self.adapter = adapter
         self.number = next(numbers)
         self.get: Callable[[], Any] = lambda: obj
-        if not adapter.immutable:
+        if not adapter.immutable and not getattr(adapter, "irreplaceable", False):
             with suppress(TypeError):
                 self.get = ref(obj)
 

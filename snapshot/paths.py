@@ -109,7 +109,9 @@ class _Tracer:
             else:
                 del self._candidates[child]
             attributes = self._capture.records.get(id(child))
+                # it could not be read: the report names it
             return self._edges(attributes, place) if attributes and len(known) == 1 else ()
+                self._objects.setdefault(id(child), place.path)
         key = id(child)
         if key in self._objects:
             return ()

@@ -16,7 +16,7 @@ from snapshot.adapters.protocol import GroupAdapter
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle, PartHandle
 from snapshot.ownership import is_ours
-from snapshot.registry import CODE_TYPES
+from snapshot.registry import CODE_TYPES, framework_code
 from snapshot.walk import Record
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -116,6 +116,8 @@ def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture
     stored, now = target.leaves[handle], present.leaves.get(handle)
     if handle.adapter.immutable:
         reason = handle.adapter.misfit(obj, stored.form)
+        if reason is None and now is not None and not equal_contents(handle, target, present):
+            reason = "it cannot be changed"  # contents given to ``assign``
         if reason is None:
             made.matched.append(handle)
         else:
@@ -242,7 +244,7 @@ def _keep_code(record: Record, before: Record | None) -> Record:
 
 def is_code(value: Any) -> bool:
     """Whether a value is code: a function, a class, or a method's wrapper."""
-    return issubclass(type(value), (*CODE_TYPES, type, property, classmethod, staticmethod))
+    return issubclass(type(value), (*CODE_TYPES, *framework_code, type, property, classmethod, staticmethod))
 
 
 def _place_names(

@@ -71,6 +71,8 @@ CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
 class Registry:
     """Handlers by type, growing as types are met and frameworks appear."""
 
+#: What frameworks make of functions, as ``CODE_TYPES`` of our adapter modules say.
+framework_code: set[type] = set()
     def __init__(self) -> None:
         self._by_type: dict[type, Handler] = {}
         self._by_object: dict[type, Callable[[Any], Handler]] = {}
@@ -96,6 +98,7 @@ class Registry:
                     for cls, handler in self._by_type.items()
                     if cls.__module__.split(".")[0] in ("builtins", "collections", "functools", "array")
                 }
+                    framework_code.update(getattr(self._frameworks[module], "CODE_TYPES", ()))
 
     def handler(self, obj: Any) -> Handler:
         """How ``obj`` is captured. Never calls user code."""

@@ -1,0 +1,85 @@
+"""Mutable lookup tables: exported, and filled again.
+
+A table is recorded as two tensors. An export that brings nothing new gives the
+tensors of the one before, so an unchanged table is the same record as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.ops import lookup_ops
+
+from snapshot.adapters.containers import State
+from snapshot.adapters.protocol import Array
+from snapshot.adapters.tensorflow2_values import array_of, eagerly
+
+MUTABLE = (lookup_ops.MutableHashTable, lookup_ops.DenseHashTable)
+
+_last: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
+
+
+class TableKind:
+    """State: the keys in order, and their values."""
+
+    name = "tensorflow.table"
+    fixed = False
+    hashes = False
+    lead = 0
+
+    def take(self, obj: Any) -> State:
+        with eagerly():
+            found = _in_order(*_exported(obj))
+        last = _last.get(obj)
+        if last is not None and all(_equal(one, other) for one, other in zip(last, found)):
+            return last
+        _last[obj] = found
+        return found
+
+    def put(self, obj: Any, state: State) -> None:
+        present = self.take(obj)
+        if any(one is not other for one, other in zip(present, state)):
+            with eagerly():
+                # importing into a dense table would need its very buckets, free ones and all
+                obj.remove(present[0])
+                obj.insert(*state)
+
+    def build(self, cls: type, state: State) -> Any:
+        raise TypeError("a table is made by its class, with its default value")
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        yield from zip((".keys", ".values"), state)
+
+
+TABLE = TableKind()
+
+
+def _exported(obj: Any) -> State:
+    keys, values = obj.export()
+    if isinstance(obj, lookup_ops.DenseHashTable):
+        # its free buckets come along
+        marker = tf.convert_to_tensor(obj._empty_key, keys.dtype)
+        free = _rows_equal(keys, marker) | _rows_equal(keys, tf.convert_to_tensor(obj._deleted_key, keys.dtype))
+        keys = tf.reshape(tf.boolean_mask(keys, ~free), [-1, *marker.shape])
+        values = tf.reshape(tf.boolean_mask(values, ~free), [-1, *obj._value_shape])
+    return keys, values
+
+
+def _rows_equal(keys: Any, marker: Any) -> Array:
+    flat = tf.reshape(keys, [tf.shape(keys)[0], -1])
+    return tf.reduce_all(flat == tf.reshape(marker, [1, -1]), axis=1).numpy()  # type: ignore[no-any-return]
+
+
+def _in_order(keys: Any, values: Any) -> State:
+    plain = array_of(keys).reshape(len(keys), -1)
+    order = np.lexsort(plain.T[::-1]) if plain.dtype.names is None else np.argsort(plain[:, 0], order="bytes")
+    return tf.gather(keys, order), tf.gather(values, order)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    left, right = array_of(one), array_of(other)
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
