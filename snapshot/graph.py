@@ -140,12 +140,12 @@ def _node(record: Record, capture: Capture) -> list[Any]:
     named = record.owner if record.kind.name in CODE_KINDS else type(record.owner)
     return [record.number, record.kind.name, plain.name_of(named), *state]
 
-    if type(child) is Handle:  # could not be read, or was not wanted: it stays what it is
-        return {"opaque": plain.name_of(type(child.get()))}
 
 def _child(child: Any, capture: Capture) -> Any:
     if type(child) is Handle and child in capture.leaves:
         return {"leaf": child.number}
+    if type(child) is Handle:  # could not be read, or was not wanted: it stays what it is
+        return {"opaque": plain.name_of(type(child.get()))}
     record = capture.records.get(id(child))
     if record is not None and record.owner is child:
         return {"node": record.number}

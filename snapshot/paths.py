@@ -107,11 +107,11 @@ class _Tracer:
             if child in self._capture.leaves:
                 known.append(place)
             else:
-                del self._candidates[child]
-            attributes = self._capture.records.get(id(child))
                 # it could not be read: the report names it
-            return self._edges(attributes, place) if attributes and len(known) == 1 else ()
+                del self._candidates[child]
                 self._objects.setdefault(id(child), place.path)
+            attributes = self._capture.records.get(id(child))
+            return self._edges(attributes, place) if attributes and len(known) == 1 else ()
         key = id(child)
         if key in self._objects:
             return ()

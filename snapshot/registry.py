@@ -66,13 +66,13 @@ NOT_YET = {"jax", "jaxlib", "flax", "equinox"}
 
 #: Functions are code: a newer one under the same name may be kept.
 CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
+#: What frameworks make of functions, as ``CODE_TYPES`` of our adapter modules say.
+framework_code: set[type] = set()
 
 
 class Registry:
     """Handlers by type, growing as types are met and frameworks appear."""
 
-#: What frameworks make of functions, as ``CODE_TYPES`` of our adapter modules say.
-framework_code: set[type] = set()
     def __init__(self) -> None:
         self._by_type: dict[type, Handler] = {}
         self._by_object: dict[type, Callable[[Any], Handler]] = {}
@@ -93,12 +93,12 @@ framework_code: set[type] = set()
             if modules[0] not in self._frameworks and _fully_imported(top):
                 for module in modules:
                     self._frameworks[module] = import_module(module)
+                    framework_code.update(getattr(self._frameworks[module], "CODE_TYPES", ()))
                 self._by_type = {
                     cls: handler
                     for cls, handler in self._by_type.items()
                     if cls.__module__.split(".")[0] in ("builtins", "collections", "functools", "array")
                 }
-                    framework_code.update(getattr(self._frameworks[module], "CODE_TYPES", ()))
 
     def handler(self, obj: Any) -> Handler:
         """How ``obj`` is captured. Never calls user code."""
