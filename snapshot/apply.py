@@ -18,7 +18,7 @@ from snapshot.blocks import Blocks, view_of
 from snapshot.capture import AnyHandle, Capture
 from snapshot.cutting import cut
 from snapshot.errors import RestoreFailed
-from snapshot.handles import Handle, PartHandle
+from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import parse_dtype
 from snapshot.plan import MISSING, Plan
 from snapshot.walk import Record, take
@@ -34,12 +34,14 @@ class Application:
         present: Capture,
         namespace: MutableMapping[str, Any],
         blocks: Blocks,
+        handles: Handles,
     ) -> None:
         self._plan = plan
         self._target = target
         self._present = present
         self._namespace = namespace
         self._blocks = blocks
+        self._handles = handles
         self._built: dict[AnyHandle, Any] = {}
         self._rebuilt: dict[int, Any] = {}
         self._undo: list[Callable[[], object]] = []
@@ -80,6 +82,10 @@ class Application:
                 views.append(handle)
         for handle in views:
             self._built[handle] = self._build(handle, self._view_contents(handle))
+        for handle, obj in self._built.items():
+            # the next restore is to find this one, not to make another
+            if type(handle) is Handle and handle.get() is None:
+                self._handles.adopt(handle, obj)
 
     def _build(self, handle: AnyHandle, contents: Array) -> Any:
         assert type(handle) is Handle

@@ -17,7 +17,7 @@ from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine, Wanted
-from snapshot.errors import RepositoryError, SnapshotWarning
+from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
 from snapshot.paths import numbers_of
@@ -255,7 +255,8 @@ def read_plain(entry: StoredEntry, path: str) -> Any:
         raise not_found([path], (*(stored.path for stored in entry.leaves), *graph.roots))
     bound = Binder(graph, _FromDisk(entry, engine), engine, None).bind({name: name}, {}, {})
     if name not in bound.capture.roots:
-        raise not_found([path], [stored.path for stored in entry.leaves])
+        reason = bound.unused.get(name) or next(iter(bound.unused.values()), "it was by reference")
+        raise PathNotFound(f"{path} cannot be read here: {reason}")
     present, _ = engine.look(Wanted(), extra=bound.capture, limited=False)
     engine.apply(engine.plan(bound.capture, present, Choice()), bound.capture, present)
     if path == name:

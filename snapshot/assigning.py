@@ -12,6 +12,7 @@ from snapshot.adapters.protocol import is_leaf_adapter
 from snapshot.blocks import put_contents
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
+from snapshot.described import known_dtype
 from snapshot.engine import Engine
 from snapshot.errors import DoesNotFit
 from snapshot.handles import Handle
@@ -21,8 +22,12 @@ from snapshot.selection import not_found
 from snapshot.walk import Record
 
 
-def assigned(values: Mapping[str, Any], present: Capture, engine: Engine) -> tuple[Capture, Choice]:
+def assigned(
+    values: Mapping[str, Any], present: Capture, engine: Engine, *, make_names: bool = False
+) -> tuple[Capture, Choice]:
     """``present`` with ``values`` in place of what is at their paths.
+
+    With ``make_names`` a path that is an unknown name becomes one.
 
     The new blocks are in the pool, not counted. Every path is checked before the
     result is made: :class:`PathNotFound`, :class:`DoesNotFit`.
@@ -36,7 +41,7 @@ def assigned(values: Mapping[str, Any], present: Capture, engine: Engine) -> tup
                 # written through its own memory: the base is then what the view says
                 raise_if_base_given(path, handle, values, content)
             leaves[handle] = leaves[handle]._replace(leaf=_new_leaf(path, value, handle, leaves[handle], engine))
-        elif path in roots:
+        elif path in roots or (make_names and path.isidentifier()):
             roots[path] = value
         else:
             record = _with_element(path, value, records, engine, present)
@@ -69,7 +74,8 @@ def _new_leaf(path: str, value: Any, handle: AnyHandle, held: Any, engine: Engin
         shortens = dtype.kind in "SU" and array.dtype.itemsize > dtype.itemsize
         if carried or shortens or not np.can_cast(array.dtype, dtype, "same_kind"):
             raise DoesNotFit(
-                f"{path}: found dtype {array.dtype}, expected {held.form.dtype}; convert the value first"
+                f"{path}: found dtype {array.dtype}, expected {known_dtype(held.form.dtype, leaf)}; "
+                "convert the value first"
             )
     return put_contents(leaf, np.array(array, dtype, order="C"), engine.blocks)
 

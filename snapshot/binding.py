@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,7 +31,8 @@ from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.engine import Engine
 from snapshot.errors import Damaged
-from snapshot.graph import CODE_KINDS, PLAIN_KINDS, Graph, Node
+from snapshot.feasible import Feasibility
+from snapshot.graph import CODE_KINDS, Graph, Node
 from snapshot.handles import Handle, numbers
 from snapshot.kinds import PLAIN, adapter_named
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
@@ -68,7 +70,10 @@ class Binder:
         self._leaves = leaves
         self._engine = engine
         self._unpickle = unpickle
+        self._feasible = Feasibility(graph, engine.registry)
         self._objects: dict[int, Any] = {}
+        self._adopted: set[int] = set()
+        self._makeable: set[int] = set()
         self._handles: dict[int, Handle] = {}
         self._records: dict[int, Record] = {}
         self._held: dict[AnyHandle, Held] = {}
@@ -89,7 +94,8 @@ class Binder:
                 if found is not LEFT_OUT:
                     bound[target] = found
         while self._pending or self._late:
-            (self._pending or self._late).popleft()()
+            with suppress(RecursionError):  # tuples in tuples, thousands deep: what holds them stays as it is
+                (self._pending or self._late).popleft()()
         taken = {number for _, _, parts in self._groups for number in parts.values()}
         for reason, parts in self._left:
             # the default session may have a name too: its values are then not left over
@@ -102,17 +108,32 @@ class Binder:
         root = self._graph.roots[name]
         if isinstance(root, dict) and "group" in root:
             return self._group(root["group"], live)
-        found = self._child(root, live, name)
+        try:
+            found = self._child(root, live, name)
+        except RecursionError:
+            self.unused[name] = "its tuples are nested too deeply to be made anew"
+            return live
         if found is LEFT_OUT and self._unpickle is not None:
-            found = self._from_pickle(name)
+            found = self._into(live, self._from_pickle(name))
         if found is LEFT_OUT and live is not LEFT_OUT:
             return live
         return found
+
+    def _into(self, live: Any, found: Any) -> Any:
+        """The live object with the state of one of its type made from a pickle; that one, if there is none."""
+        kind = self._kind_of(live)
+        if found is LEFT_OUT or kind is None or type(live) is not type(found) or not kind.name.endswith("instance"):
+            return found
+        state = (*take(kind, live)[: kind.lead], *take(kind, found)[kind.lead :])
+        self._records[id(live)] = Record(live, kind, state, next(numbers))
+        return live
 
     def _from_pickle(self, name: str) -> Any:
         assert self._unpickle is not None
         try:
             found = self._unpickle(name)
+        except LookupError:
+            return LEFT_OUT  # there is no pickle: the reason known already is the right one
         except Exception as error:
             self.unused[name] = str(error)
             return LEFT_OUT
@@ -145,6 +166,9 @@ class Binder:
             return self._node(content, live, path)
         if tag == "opaque":
             return self._opaque(content, live, path)
+        if tag == "sealed":
+            self.unused[path] = f"the contents of a {content.partition(':')[2]} are in its pickle only"
+            return LEFT_OUT
         if tag in ("code", "module") and live is not LEFT_OUT:
             return live
         value = plain.decode(stored)
@@ -172,6 +196,9 @@ class Binder:
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
         if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
             handle = self._engine.handles.of(live, handler)
+            if handle in self._held:
+                # one live array cannot be two stored ones
+                return self._new_leaf(number, held, path)
             return self._keep(number, handle, held, path) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
 
@@ -214,7 +241,9 @@ class Binder:
         if attributes is not None and getattr(adapter, "whole", False):
             blocked = self._blocked(*attributes.state)
             if blocked is not None:
-                self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
+                self.unused[path] = (
+                    f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
+                )
                 return LEFT_OUT
         try:
             contents = self._new_contents(number, held, path)
@@ -253,16 +282,18 @@ class Binder:
         stack = [part for part in parts if isinstance(part, dict)]
         while stack:
             part = stack.pop()
-            if "opaque" in part:
-                return str(part["opaque"]).partition(":")[2]
+            held = part.get("opaque") or part.get("sealed")
+            if held is not None:
+                return str(held).partition(":")[2]
             current: Any = part.get("node")
             node = self._graph.nodes.get(current)
-            if current in seen or current in self._objects or node is None:
+            if current in seen or current in self._makeable or current in self._objects or node is None:
                 continue
             seen.add(current)
-            if node.kind not in PLAIN_KINDS or not isinstance(plain.locate(node.cls), type):
+            if not self._engine.registry.makeable(node.kind, plain.locate(node.cls)):
                 return node.cls.partition(":")[2]
             stack.extend(part for part in node.state if isinstance(part, dict))
+        self._makeable |= seen
         return None
 
     def _node(self, number: int, live: Any, path: str) -> Any:
@@ -273,7 +304,8 @@ class Binder:
             self.unused[path] = "its record is missing"
             return LEFT_OUT
         kind = self._kind_of(live)
-        if kind is not None and kind.name == node.kind and self._same_type(node, live):
+        fits = kind is not None and kind.name == node.kind and self._same_type(node, live)
+        if kind is not None and fits and (kind.fixed or id(live) not in self._adopted):
             return self._adopt(node, kind, live, path)
         return self._make(node, live, path)
 
@@ -289,14 +321,20 @@ class Binder:
     def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
         if kind.fixed:
             return self._fixed(node, kind, take(kind, live), live, path)
+        if node.kind.endswith("instance"):
+            obstacle = self._feasible.obstacle(node.number, live, path)
+            if obstacle is not None:
+                self.unused[path] = f"{obstacle}, which needs a pickle, loaded only from a trusted repository"
+                return LEFT_OUT
         self._objects[node.number] = live
+        self._adopted.add(id(live))
         self._later(node, lambda: self._fill(node, kind, live, path, take(kind, live)))
         return live
 
     def _make(self, node: Node, live: Any, path: str) -> Any:
         kind = PLAIN.get(node.kind) or self._engine.registry.kind_named(node.kind)
         cls = plain.locate(node.cls)
-        if kind is None or node.kind not in PLAIN_KINDS or not isinstance(cls, type):
+        if kind is None or not self._engine.registry.makeable(node.kind, cls):
             if node.kind in CODE_KINDS:
                 if live is LEFT_OUT:
                     self.unused[path] = "code is not restored: run the cell that defines it"
@@ -310,9 +348,8 @@ class Binder:
             return LEFT_OUT
         if kind.fixed:
             return self._fixed(node, kind, (), LEFT_OUT, path)
-        head = _head(node)
-        made = self._objects[node.number] = kind.build(cls, head)
-        self._later(node, lambda: self._fill(node, kind, made, path, ()))
+        made = self._objects[node.number] = kind.build(cls, _head(node))
+        self._later(node, lambda: self._fill(node, kind, made, path, take(kind, made) if kind.lead else ()))
         return made
 
     def _fixed(self, node: Node, kind: Kind, present: tuple[Any, ...], live: Any, path: str) -> Any:

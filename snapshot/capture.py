@@ -6,7 +6,7 @@ blocks with the captures before it, and whole tables when nothing in them change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ class Capture:
     references: Mapping[int, tuple[Any, str]]
     names: Mapping[str, type | None]  #: every name present then -> the type it was bound to
     failed: Mapping[AnyHandle, str] = field(default_factory=dict)
+    sealed: Collection[int] = ()  #: ids of objects whose unchanging contents only a pickle has
     paths: Any = None  #: filled in by snapshot.paths when first asked for
 
     @cached_property
@@ -167,7 +168,15 @@ def capture(
     # types, not objects: an array that only its name held must be free to go
     types = {name: type(value) for name, value in names.items()}
     made = Capture(
-        walked.roots, walked.starts, walked.records, held, sources.groups, walked.references, types, failed
+        walked.roots,
+        walked.starts,
+        walked.records,
+        held,
+        sources.groups,
+        walked.references,
+        types,
+        failed,
+        walked.sealed,
     )
     if previous is not None:
         _share(made, previous)

@@ -66,11 +66,13 @@ class Changes:
                     self._shelf.head = head
             return step.status
 
-    def assign(self, values: Mapping[str, Any], *, dry_run: bool = False) -> RestoreStatus:
+    def assign(
+        self, values: Mapping[str, Any], *, make_names: bool = False, dry_run: bool = False
+    ) -> RestoreStatus:
         """Put given values into live variables; all of them or none."""
         with self._pool_swept():
             now, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
-            target, choice = assigned(values, now, self._engine)
+            target, choice = assigned(values, now, self._engine, make_names=make_names)
             step = self._plan(target, choice, "assign")
             if not dry_run:
                 with interrupts_wait():

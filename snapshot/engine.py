@@ -74,7 +74,8 @@ class Engine:
         roots, inner = self._roots(wanted, names)
         self._library.refresh()
         with collector_paused():
-            walk = Walk(self.registry, self.handles, self._library, previous.records if previous else {}, self.limits)
+            records = previous.records if previous else {}
+            walk = Walk(self.registry, self.handles, self._library, records, self.limits, self.namespace)
             if not wanted.only:
                 for name, root in self.registry.implicit().items():
                     walk.add_implicit(name, root)
@@ -171,7 +172,7 @@ class Engine:
 
     def apply(self, made: Plan, target: Capture, present: Capture) -> None:
         """Carry a plan out, all or nothing."""
-        Application(made, target, present, self.namespace, self.blocks).run()
+        Application(made, target, present, self.namespace, self.blocks, self.handles).run()
 
     def paths(self, of: Capture) -> Paths:
         """The paths of a capture."""

@@ -15,13 +15,9 @@ from typing import Any
 from snapshot import plain
 from snapshot.capture import Capture
 from snapshot.handles import Handle, PartHandle
+from snapshot.registry import PLAIN_KINDS
 from snapshot.walk import Record
 
-#: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
-PLAIN_KINDS = {
-    "list", "tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice", "object array",
-    "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
-}  # fmt: skip
 #: Kinds that are code; by themselves they need no pickle, they need their cell to be run.
 CODE_KINDS = {"function", "class", "cached function"}
 
@@ -149,6 +145,8 @@ def _child(child: Any, capture: Capture) -> Any:
     record = capture.records.get(id(child))
     if record is not None and record.owner is child:
         return {"node": record.number}
+    if id(child) in capture.sealed:
+        return {"sealed": plain.name_of(type(child))}
     found = plain.encode(child)
     return {"opaque": plain.name_of(type(child))} if found is plain.NOT_PLAIN else found
 

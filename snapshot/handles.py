@@ -32,8 +32,12 @@ class Handle:
     def __init__(self, obj: Any, adapter: LeafAdapter) -> None:
         self.adapter = adapter
         self.number = next(numbers)
+        self.hold(obj)
+
+    def hold(self, obj: Any) -> None:
+        """Stand for ``obj`` from now on."""
         self.get: Callable[[], Any] = lambda: obj
-        if not adapter.immutable and not getattr(adapter, "irreplaceable", False):
+        if not self.adapter.immutable and not getattr(self.adapter, "irreplaceable", False):
             with suppress(TypeError):
                 self.get = ref(obj)
 
@@ -71,6 +75,11 @@ class Handles:
             # the id may have belonged to an object that is gone
             found = self._by_id[id(obj)] = Handle(obj, adapter)
         return found
+
+    def adopt(self, handle: Handle, obj: Any) -> None:
+        """``obj`` was made anew from what ``handle`` stood for, which is gone: it takes its place."""
+        handle.hold(obj)
+        self._by_id[id(obj)] = handle
 
     def part(self, owner: Any, adapter: GroupAdapter, name: str) -> PartHandle:
         """The one handle of part ``name`` of ``owner``."""

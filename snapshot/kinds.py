@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snapshot.adapters import buffers, code, containers, randomness
+from snapshot.adapters import buffers, code, containers, objects, randomness
 from snapshot.adapters import numpy as numpy_adapter
 from snapshot.adapters.protocol import Kind, LeafAdapter
 from snapshot.registry import Registry
@@ -13,6 +13,7 @@ PLAIN: dict[str, Kind] = {
     **{kind.name: kind for kind in code.FIXED.values()},
     numpy_adapter.OBJECT_ARRAY.name: numpy_adapter.OBJECT_ARRAY,
     randomness.GENERATOR.name: randomness.GENERATOR,
+    objects.INSTANCE.name: objects.INSTANCE,
 }
 
 _OURS: tuple[LeafAdapter, ...] = (
@@ -20,6 +21,7 @@ _OURS: tuple[LeafAdapter, ...] = (
     randomness.RANDOM,
     randomness.RANDOM_STATE,
     randomness.BIT_GENERATOR,
+    randomness.SEED_SEQUENCE,
     *buffers.ADAPTERS.values(),
 )
 _LEAVES = {adapter.kind: adapter for adapter in _OURS}

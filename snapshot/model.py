@@ -75,7 +75,7 @@ class Leaf:
         return self.shape[::-1] if self.order == "F" else self.shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Variable:
     """One array (or number) of a snapshot, under the path a user recognises.
 
@@ -91,6 +91,9 @@ class Variable:
     nbytes: int
     digest: bytes
     aliases: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.role.value} {self.path}: {self.dtype} {self.shape}>"
 
 
 class Content(Protocol):

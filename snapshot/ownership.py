@@ -43,6 +43,15 @@ _BY_MODULE: dict[str, Reference] = {
 _BASES_THAT_DO_NOT_TELL = {"typing", "types", "abc", "_abc", "enum", "pathlib", "datetime", "uuid", "fractions", "re"}
 
 
+def module_of(cls: type) -> str:
+    """The module of a class, past any metaclass; empty when it has none."""
+    for base in type.__getattribute__(cls, "__mro__"):
+        found = type.__getattribute__(base, "__dict__").get("__module__")
+        if isinstance(found, str):
+            return found if base is cls else ""
+    return ""
+
+
 def reference_by_type(cls: type) -> Reference | None:
     """The reason an instance of ``cls`` is by reference because of what it is; else None."""
     if cls.__module__.split(".")[0] == "snapshot" and cls.__module__ in sys.modules:
@@ -95,7 +104,7 @@ def is_ours(obj: Any) -> bool:
     if issubclass(type(obj), ModuleType):
         name: str = obj.__name__
         return name == "snapshot" or name.startswith("snapshot.")
-    module = getattr(type(obj), "__module__", "")
+    module = module_of(type(obj))
     return isinstance(module, str) and (module == "snapshot" or module.startswith("snapshot."))
 
 
@@ -109,6 +118,7 @@ class LibraryGlobals:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._holders: dict[int, tuple[str, str]] = {}
+        self.namespaces: set[int] = set()  #: ids of modules' own dicts, which no name owns
         self.ids = self._holders.keys()  #: ids that may be a library's; :meth:`holder` tells
 
     def refresh(self) -> None:
@@ -116,7 +126,10 @@ class LibraryGlobals:
         for name in [name for name in sys.modules if name not in self._seen]:
             self._seen.add(name)
             module = sys.modules.get(name)
-            if isinstance(module, ModuleType) and is_library(name):
+            if module is None or not issubclass(type(module), ModuleType):
+                continue
+            self.namespaces.add(id(vars(module)))
+            if is_library(name):
                 self._scan(name, module)
 
     def _scan(self, name: str, module: ModuleType) -> None:

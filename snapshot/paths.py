@@ -87,7 +87,9 @@ class _Tracer:
                 continue
             path = _free(self._finished(place.path, texts), taken)
             role = place.role or self._capture.leaves[handle].form.role
-            others = dict.fromkeys(self._finished(p.path, texts) for p in self._candidates[handle])
+            others = dict.fromkeys(
+                self._finished(p.path, texts) for p in self._candidates[handle] if "<key " not in p.path
+            )
             found.leaves[handle] = Named(path, role, tuple(other for other in others if other != path))
         for handle, named in _parts(self._capture, self._objects):
             found.leaves[handle] = named
@@ -128,7 +130,9 @@ class _Tracer:
             if type(child) in ATOMS:
                 continue
             step = steps.get(text[1:]) if steps else None
-            if step is not None and step.transparent:
+            if step is not None and step.transparent and type(child) is Handle:
+                yield _Place(child, place.path, step.role or place.role, True)
+            elif step is not None and step.transparent:
                 yield from self._pass_through(child, place.path, step.role)
             else:
                 role = step.role if step is not None and step.role is not None else place.role

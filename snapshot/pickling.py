@@ -101,7 +101,7 @@ def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callabl
 
     def load(name: str) -> Any:
         if name not in entry.pickled:
-            raise pickle.UnpicklingError("no pickle of it could be made when it was stored")
+            raise LookupError(f"{name} has no pickle")
         return _Unpickler(entry.pickle(name, trust=trust), leaf).load()
 
     return load

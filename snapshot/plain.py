@@ -78,6 +78,9 @@ def encode(value: Any) -> Any:
         return by_type(value)
     if issubclass(type(value), type | FunctionType | BuiltinFunctionType):
         return _code(value)
+    if issubclass(type(value), np.ufunc | type(np.sum)):
+        name: str = value.__name__
+        return {"code": f"numpy:{name}"} if getattr(np, name, None) is value else NOT_PLAIN
     if issubclass(type(value), np.generic) and not issubclass(type(value), np.void | np.object_):
         return {"scalar": [value.dtype.str, base64.b64encode(value.tobytes()).decode()]}
     if issubclass(type(value), np.dtype):

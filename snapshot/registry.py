@@ -48,9 +48,15 @@ ATOMS: set[type] = {
     CodeType, ModuleType, re.Pattern, re.Match, Decimal, Fraction, GenericAlias, UnionType,
     datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
     objects.Absent, MappingProxyType, MemberDescriptorType, MethodWrapperType, WrapperDescriptorType,
+    np.ufunc, type(np.sum),
     *(kind for kind in np.sctypeDict.values() if isinstance(kind, type)),
 }  # fmt: skip
 
+#: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
+PLAIN_KINDS = {
+    "list", "tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice", "object array",
+    "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
+}  # fmt: skip
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "torch": "snapshot.adapters.torch",
@@ -60,9 +66,11 @@ FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "sklearn": "snapshot.adapters.sklearn",
     "ipywidgets": "snapshot.adapters.ipywidgets",
     "pandas": "snapshot.adapters.pandas",
+    "jax": "snapshot.adapters.jax",
+    "flax.nnx": "snapshot.adapters.flax",
 }
 #: Frameworks whose arrays the next release stores; until then they are named.
-NOT_YET = {"jax", "jaxlib", "flax", "equinox"}
+NOT_YET: set[str] = set()
 
 #: Functions are code: a newer one under the same name may be kept.
 CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
@@ -169,6 +177,15 @@ class Registry:
                 if kind.name == name:
                     return kind  # type: ignore[no-any-return]
         return None
+
+    def makeable(self, kind: str, cls: Any) -> bool:
+        """Whether an object can be made from its parts alone, without pickle and without running code."""
+        if not isinstance(cls, type):
+            return False
+        if kind in PLAIN_KINDS:
+            return True
+        allowed = [module.buildable for module in self._frameworks.values() if hasattr(module, "buildable")]
+        return kind == "instance" and any(allow(cls) for allow in allowed)
 
     def implicit(self) -> dict[str, Any]:
         """State that no name leads to: global generators, the default session."""

@@ -38,10 +38,7 @@ def matches(pattern: str, path: str, role: Role | None = None) -> bool:
 
 
 def split(patterns: Iterable[str], names: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Names taken whole, and the patterns that look inside.
-
-    Raises :class:`PathNotFound` when a pattern without wildcard starts from no name.
-    """
+    """Names taken whole, and the patterns that mean no name: they may look inside."""
     known = list(names)
     whole: set[str] = set()
     inner: list[str] = []
@@ -66,7 +63,8 @@ def not_found(missing: Iterable[str], known: Iterable[str]) -> PathNotFound:
     from difflib import get_close_matches
 
     wanted = list(missing)
-    everything = sorted(known)
+    # generators that no name leads to are nobody's spelling mistake
+    everything = sorted({name for name in known if not name.startswith("(")})
     near = [match for name in wanted for match in get_close_matches(name, everything, 3, 0.5)]
     hint = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else f"; there are {_few(everything)}"
     return PathNotFound(f"nothing is called {', '.join(map(repr, wanted))}{hint}")

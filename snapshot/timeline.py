@@ -163,6 +163,11 @@ def _not_found(name: str, ordered: list[Snapshot], run: str | None) -> str:
     labels = list(dict.fromkeys(one.label for one in reversed(ordered) if one.label))
     near = get_close_matches(name, labels, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
+    elsewhere = [one for one in ordered if name == f"@{one.step}"]
+    if elsewhere:
+        found = elsewhere[-1]
+        full = f"#{found.id}" if found.run == run else f"#{found.run}.{found.id}"
+        return f"No snapshot on this branch has step {name[1:]!r}; on another one {full} has it."
     if name.startswith("@"):
         return f"No snapshot on this branch has step {name[1:]!r}; steps stored: {_listed(_steps(ordered))}."
     if name.startswith("#"):

@@ -66,6 +66,7 @@ class Walked:
     leaves: dict[Handle, Any] = field(default_factory=dict)
     groups: dict[int, tuple[Any, GroupAdapter]] = field(default_factory=dict)
     references: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    sealed: set[int] = field(default_factory=set)
     complete: bool = True
 
 
@@ -118,6 +119,7 @@ class Walk:
         library: LibraryGlobals,
         previous: Mapping[int, Record],
         limits: Limits,
+        namespace: Any = None,
     ) -> None:
         self._registry = registry
         self._handles = handles
@@ -125,7 +127,8 @@ class Walk:
         self._previous = previous
         self._limits = limits
         self._deadline = monotonic() + limits.seconds
-        self._seen: set[int] = set()
+        # the names themselves are not contents: g = globals() must not take new names away
+        self._seen: set[int] = {id(namespace), *library.namespaces}
         self._implicit: set[int] = set()
         self._no_leaves: set[type] = set(ATOMS)
         self._attributes: dict[int, Kind] = {}
@@ -174,6 +177,8 @@ class Walk:
         if isinstance(handler, Reference):
             if handler.reason is not None:
                 self.found.references[key] = (obj, handler.reason)
+            elif handler.sealed:
+                self.found.sealed.add(key)
             return ()
         holder = self._holder(obj) if key in self._library.ids else None
         if holder is not None and not getattr(handler, "fixed", False):

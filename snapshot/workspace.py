@@ -20,7 +20,7 @@ from snapshot.compare import Comparison, compare
 from snapshot.engine import Engine, Wanted
 from snapshot.model import Snapshot
 from snapshot.retention import Policy, to_drop
-from snapshot.selection import Patterns, as_patterns, names_of, not_found
+from snapshot.selection import Patterns, as_patterns, names_of, not_found, root_of, split
 from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
 from snapshot.store_result import StoreResult
@@ -142,6 +142,7 @@ class Workspace:
         wanted = Wanted(as_patterns(only), (*self.excluded, *as_patterns(exclude)), also)
         with self._lock:
             before = self._shelf.mark()
+            self._check_excluded(as_patterns(exclude), also or {})
             try:
                 capture, added = self._engine.look(wanted, self._shelf.latest)
                 snapshot = self._shelf.describe(label, step, note, capture)
@@ -171,6 +172,16 @@ class Workspace:
                 raise
             self.last_store = result
             return snapshot
+
+    def _check_excluded(self, patterns: Iterable[str], also: Mapping[str, Any]) -> None:
+        """An exclusion that means nothing is a spelling mistake; those said once and for all may wait for theirs."""
+        known = {**self._engine.names(), **also}
+        _, inner = split(patterns, known)
+        # with a slash it may be a session's variable
+        literal = [p for p in inner if not p.startswith("role:") and not set(p) & set("*?/")]
+        unknown = [p for p in literal if root_of(p) not in known]
+        if unknown:
+            raise not_found(unknown, known)
 
     def _newly_unstored(self, snapshot: Snapshot) -> int:
         """How many paths are by reference; 0 when the last store has said the same already."""
@@ -211,7 +222,7 @@ class Workspace:
             snapshot = self[reference]
             inner = [path for path in into or {} if path not in snapshot.names]
             if into and inner:
-                return self._changes.assign(values_into(snapshot, into), dry_run=dry_run)
+                return self._changes.assign(values_into(snapshot, into), make_names=True, dry_run=dry_run)
             bound = self._archive.bind(snapshot, into or {}, names_of(patterns))
             choice = choose(bound.capture, patterns, into or {}, self._engine)
             choice = replace(choice, created=created, code=code)

@@ -190,7 +190,9 @@ def test_nothing_is_unpickled_without_trust(stored):
     names = {}
     status = restored(stored, names)
     assert not hasattr(sys, "exploded")
-    assert not {"person", "people", "bomb", "estimator", "net"} & names.keys()
+    # an estimator of scikit-learn is made from plain parts
+    assert not {"person", "people", "bomb", "net"} & names.keys()
+    assert "estimator" in names
     assert {"person", "people", "bomb", "estimator", "generator"} <= set(status.unused)
     assert all(status.unused_reasons[name] for name in status.unused)
 
@@ -355,7 +357,6 @@ def test_two_lives_of_one_stored_object_become_one(tmp_path):
     assert live["b"][0] is live["a"]
 
 
-@pytest.mark.xfail(strict=True, reason="one live object takes both stored states, the later one silently")
 @pytest.mark.parametrize(
     "make", [lambda n: np.full(2, n), lambda n: [n], lambda n: {"x": n}], ids=["array", "list", "dict"]
 )
@@ -386,7 +387,6 @@ def test_a_very_deep_list_is_made_again(tmp_path):
     assert depth == 1_500
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="immutable containers are bound by recursion")
 def test_a_very_deep_tuple_costs_nothing_else(tmp_path):
     deep = ()
     for _ in range(5_000):
@@ -396,21 +396,18 @@ def test_a_very_deep_tuple_costs_nothing_else(tmp_path):
     assert live["items"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="a Counter has a dict of attributes, so it counts as an instance")
 def test_a_counter_needs_no_pickle(stored):
     names = {}
     restored(stored, names)
     assert names["counts"] == {"a": 2, "b": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="functions of NumPy are not among the code that goes by name")
 def test_functions_of_numpy_need_no_pickle(tmp_path):
     live = {}
     through_disk(tmp_path, {"sum": np.sum, "add": np.add}, live)
     assert live == {"sum": np.sum, "add": np.add}
 
 
-@pytest.mark.xfail(strict=True, reason="reading a value that cannot be made says that nothing has that name")
 def test_reading_what_only_a_pickle_could_make_says_so(stored):
     with pytest.raises(snapshot.SnapshotError, match="pickle"):
         snapshot.open(stored)["before"]["person"]

@@ -378,7 +378,6 @@ def test_a_data_frame_is_the_same_object_with_its_stored_columns():
     assert names["items"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="the registry does not know NumPy's own kinds of functions")
 def test_functions_of_numpy_are_no_news():
     stored = Workspace({"sum": np.sum, "add": np.add, "vectorized": np.vectorize(abs)}).store("before")
     assert not stored.report
@@ -406,3 +405,13 @@ def test_user_classes_derived_from_plain_library_classes_are_the_users():
     names = {"table": Table(a=1), "settings": Settings(a=1)}
     around(names, lambda: (names["table"].update(a=2), names["settings"].update(a=2, b=3)))
     assert (dict(names["table"]), dict(names["settings"])) == ({"a": 1}, {"a": 1})
+
+
+def test_the_namespace_bound_to_a_name_of_its_own_keeps_names_made_since():
+    namespace = {"x": 1}
+    namespace["everything"] = namespace
+    workspace = Workspace(namespace)
+    workspace.store("before")
+    namespace["made_since"] = 2
+    workspace.restore("before")
+    assert namespace["made_since"] == 2

@@ -152,7 +152,6 @@ def test_exclude_takes_paths_and_sticks():
     assert not {"params['w']", "raw_data"} & stored.variables.keys()
 
 
-@pytest.mark.xfail(strict=True, reason="selection.split says it raises and does not")
 def test_excluding_a_name_nobody_has_is_refused_at_once():
     _, workspace = example()
     with pytest.raises(PathNotFound, match="weights"):
@@ -187,7 +186,6 @@ def test_into_takes_paths():
     assert names["params"]["w"][0] == 9
 
 
-@pytest.mark.xfail(strict=True, reason="a stored path into a new name is an assign, which makes no names")
 def test_into_makes_a_name_for_a_stored_path():
     names, workspace = example()
     workspace.restore("before", into={"params['w']": "w_before"})

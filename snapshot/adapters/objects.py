@@ -7,6 +7,7 @@ keep state in C that attributes do not show.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from copyreg import _slotnames  # type: ignore[attr-defined]
 from functools import lru_cache
@@ -151,7 +152,8 @@ class InstanceKind:
         put_attributes(obj, state)
 
     def build(self, cls: type, state: State) -> Any:
-        raise TypeError(f"a {cls.__qualname__} cannot be made from its attributes alone")
+        # whoever asks has made sure that this class may be made without its __init__
+        return object.__new__(cls)
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         return attribute_edges(state)
@@ -185,7 +187,7 @@ class ContainerInstanceKind(InstanceKind):
             self.container.put(obj, children)
 
     def build(self, cls: type, state: State) -> Any:
-        return InstanceKind.build(self, cls, state)
+        raise TypeError(f"a {cls.__qualname__} cannot be made from its parts alone")
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         children, attributes = self._split(state)
@@ -200,7 +202,8 @@ def kind_for(cls: Any) -> Kind | None:
     container = container_of(cls)
     if container is None:
         return None if hidden_state(cls) else INSTANCE
-    if cls is container.base:  # type: ignore[attr-defined]
+    # a Counter is a dict to everybody; that its class could hold attributes is an accident
+    if cls is container.base or cls is Counter:  # type: ignore[attr-defined]
         return container
     if hidden_state(cls, container.base):  # type: ignore[attr-defined]
         return None

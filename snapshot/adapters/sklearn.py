@@ -14,7 +14,7 @@ from snapshot.model import Role
 
 _FITTED = {name: Step(False, Role.PARAMETER) for name in ("coef_", "coefs_", "intercept_", "intercepts_")}
 # fit() makes a new tree and never writes an old one
-_FITTED_ONCE = Reference()
+_FITTED_ONCE = Reference(sealed=True)
 
 
 _COMPILED = (
@@ -31,6 +31,11 @@ def handler_for(obj: Any) -> Any:
     cls = type(obj)
     # the estimators of these packages live beside their compiled parts, and are ordinary instances
     return _FITTED_ONCE if cls.__module__.startswith(_COMPILED) and hidden_state(cls) else None
+
+
+def buildable(cls: type) -> bool:
+    """Whether an instance may be made from its attributes alone: this library's own plain classes."""
+    return cls.__module__.startswith("sklearn.") and not hidden_state(cls)
 
 
 def naming(obj: Any) -> Mapping[str, Step]:

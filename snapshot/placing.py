@@ -1,0 +1,46 @@
+"""Leaves chosen alone: the records that put each back where it lay, and touch nothing beside it.
+
+Contents written in place need none of this. A leaf that must be made anew, or that
+cannot change (a JAX array), is restored by giving its holder the right object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from snapshot.capture import AnyHandle, Capture
+from snapshot.handles import Handle
+from snapshot.walk import Record
+
+
+def holders(target: Capture, present: Capture, leaves: Collection[AnyHandle]) -> Iterator[tuple[Record, bool]]:
+    """(the present record of a holder with the chosen leaves in their places, whether it can take them)."""
+    for record in target.records.values():
+        if not any(type(child) is Handle and child in leaves for child in record.state):
+            continue
+        now = present.records.get(id(record.owner))
+        if now is None or now is record or type(record.owner) is Handle:
+            continue
+        state = list(now.state)
+        for text, child in record.kind.edges(record.state):
+            position = position_of(now, text) if type(child) is Handle and child in leaves else None
+            if position is not None:
+                state[position] = child
+        if any(one is not other for one, other in zip(state, now.state)):
+            yield Record(record.owner, record.kind, tuple(state), record.number), not record.kind.fixed
+
+
+def position_of(record: Record, text: str) -> int | None:
+    """Where in the state the child lies that ``text`` leads to."""
+    for known, child in record.kind.edges(record.state):
+        if known != text:
+            continue
+        for index, candidate in enumerate(record.state):
+            if candidate is not child:
+                continue
+            # the same object may lie at several places: try each and see which the text means
+            marker = object()
+            tried = (*record.state[:index], marker, *record.state[index + 1 :])
+            if any(known == text and found is marker for known, found in record.kind.edges(tried)):
+                return index
+    return None
