@@ -17,6 +17,7 @@ from snapshot.engine import Engine
 from snapshot.errors import DoesNotFit
 from snapshot.handles import Handle
 from snapshot.model import Leaf, parse_dtype
+from snapshot.placing import position_of
 from snapshot.plan import Choice
 from snapshot.selection import not_found
 from snapshot.walk import Record
@@ -96,26 +97,10 @@ def _with_element(
         owner_path = named.get(key)
         if owner_path is None or not path.startswith(owner_path) or type(record.owner) is Handle:
             continue
-        position = _position(record, path[len(owner_path) :])
+        position = position_of(record, path[len(owner_path) :])
         if position is not None:
             if record.kind.fixed:
                 raise DoesNotFit(f"{path}: {owner_path} is a {record.kind.name}, which cannot be changed")
             state = (*record.state[:position], value, *record.state[position + 1 :])
             return Record(record.owner, record.kind, state, record.number)
-    return None
-
-
-def _position(record: Record, text: str) -> int | None:
-    """Where in the state the child lies that ``text`` leads to."""
-    for known, child in record.kind.edges(record.state):
-        if known != text:
-            continue
-        for index, candidate in enumerate(record.state):
-            if candidate is not child:
-                continue
-            # the same object may lie at several places: try each and see which the text means
-            marker = object()
-            tried = (*record.state[:index], marker, *record.state[index + 1 :])
-            if any(known == text and found is marker for known, found in record.kind.edges(tried)):
-                return index
     return None

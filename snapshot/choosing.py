@@ -8,6 +8,7 @@ from typing import Any
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
+from snapshot.handles import Handle
 from snapshot.model import Snapshot
 from snapshot.paths import Named
 from snapshot.plan import Choice
@@ -27,6 +28,9 @@ def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], 
     }
     content = MemoryContent(target, engine)
     leaves.update(handle for pattern in inner if (handle := content.handle_at(pattern)) is not None)
+    if any(pattern.startswith("role:") for pattern in patterns):
+        # a name bound to such a leaf is where it goes
+        names |= {name for name, root in target.roots.items() if type(root) is Handle and root in leaves}
     nowhere = [p for p in inner if content.handle_at(p) is None and not _any_leaf(p, named.leaves.values())]
     if nowhere:
         raise not_found(nowhere, (*target.roots, *named.lookup))

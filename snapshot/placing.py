@@ -13,21 +13,21 @@ from snapshot.handles import Handle
 from snapshot.walk import Record
 
 
-def holders(target: Capture, present: Capture, leaves: Collection[AnyHandle]) -> Iterator[tuple[Record, bool]]:
-    """(the present record of a holder with the chosen leaves in their places, whether it can take them)."""
+def holders(target: Capture, present: Capture, leaves: Collection[AnyHandle]) -> Iterator[Record]:
+    """For each holder that differs: its present record with the chosen leaves in their places."""
     for record in target.records.values():
         if not any(type(child) is Handle and child in leaves for child in record.state):
             continue
         now = present.records.get(id(record.owner))
-        if now is None or now is record or type(record.owner) is Handle:
+        if now is None:
             continue
         state = list(now.state)
         for text, child in record.kind.edges(record.state):
             position = position_of(now, text) if type(child) is Handle and child in leaves else None
             if position is not None:
                 state[position] = child
-        if any(one is not other for one, other in zip(state, now.state)):
-            yield Record(record.owner, record.kind, tuple(state), record.number), not record.kind.fixed
+        if any(type(child) is Handle and child in leaves for child in state):
+            yield Record(record.owner, record.kind, tuple(state), record.number)
 
 
 def position_of(record: Record, text: str) -> int | None:

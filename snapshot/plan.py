@@ -16,6 +16,7 @@ from snapshot.adapters.protocol import GroupAdapter
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle, PartHandle
 from snapshot.ownership import is_ours
+from snapshot.placing import holders
 from snapshot.registry import CODE_TYPES, framework_code
 from snapshot.walk import Record
 
@@ -77,8 +78,24 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
             note = getattr(record.kind, "note", None)
             if note:
                 made.notes[id(record.owner)] = note
+    if choice.names is not None and choice.leaves:
+        _place_alone(made, records, target, present, choice)
     _place_names(made, target, present.names, namespace, choice, tainted)
     return made
+
+
+def _place_alone(made: Plan, whole: Iterable[Record], target: Capture, present: Capture, choice: Choice) -> None:
+    """Put leaves that were chosen alone back into what holds them, where writing to them is not enough."""
+    known = {id(record.owner) for record in whole}
+    alone = (leaf for leaf in choice.leaves if isinstance(leaf, Handle))
+    leaves = {leaf for leaf in alone if leaf in made.rebuild or leaf.adapter.immutable}
+    for record in holders(target, present, leaves):
+        if id(record.owner) in known:
+            continue
+        if record.kind.fixed:
+            made.notes[id(record.owner)] = f"a {record.kind.name} cannot be changed: restore what leads to it"
+        else:
+            made.records.append(record)
 
 
 def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle], set[int]]:

@@ -235,6 +235,14 @@ def test_one_column_is_restored_alone():
     assert names["df"].to_dict("list") == {"a": [1, 2], "b": [0, 0]}
 
 
+def test_one_column_whose_dtype_changed_is_restored_alone():
+    names, workspace = stored(df=pd.DataFrame({"a": [1.0, 2], "b": [3.0, 4]}))
+    names["df"]["a"] = ["x", "y"]
+    names["df"]["b"] = 0.0
+    workspace.restore("before", only=["df['a']"])
+    assert names["df"].to_dict("list") == {"a": [1, 2], "b": [0, 0]}
+
+
 def test_a_column_takes_given_values():
     names, workspace = stored(df=pd.DataFrame({"a": [1.0, 2], "b": [3, 4]}))
     df = names["df"]
