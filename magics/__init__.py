@@ -1,7 +1,8 @@
 """The door from IPython: ``%load_ext snapshot`` and what it adds to a shell.
 
 * ``commands`` the table; ``grammar`` what a row is; ``words`` how a line is cut;
-* ``actions``, ``where`` what the commands do; ``listing`` what they show;
+  ``expansion`` how ``{expression}`` is filled in;
+* ``actions``, ``contents``, ``where`` what the commands do; ``listing`` what they show;
 * ``dispatch`` a line -> its command; ``completion``, ``manual`` the table's other readers;
 * ``door`` the workspace of a shell.
 

@@ -1,7 +1,7 @@
 """What each command does: one function from a :class:`Call` to what the cell displays.
 
-Commands that act print their line and return None, so that the cell has no ``Out[]``;
-commands that show something return it.
+Commands that act print their line and return None; commands that show something return
+it, and ``dispatch`` displays it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from snapshot.budget import human_bytes
+from snapshot.magics.contents import kind_of
 from snapshot.magics.door import Door
 from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of
 
 if TYPE_CHECKING:
-    from snapshot.model import Snapshot, Variable
+    from snapshot.model import Snapshot
     from snapshot.retention import Policy
     from snapshot.workspace import Workspace
 
@@ -77,12 +78,12 @@ def list_(call: Call) -> Table:
     snapshots = workspace.snapshots(all=True) if everything else call.timeline()
     # describing one reads its table from disk, and the newest are what people look for
     rows = [(*_row(snap, workspace), snap.notebook) for snap in snapshots[-MOST_ROWS:]]
-    columns: tuple[str, ...] = ("", "id", "label", "step", "time", "variables", "size", "after", "note", "notebook")
+    columns: tuple[str, ...] = ("", "id", "label", "step", "time", "values", "size", "after", "note", "notebook")
     if not everything:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     older = f"; the newest {len(rows)}" if len(rows) < len(snapshots) else ""
     notes = () if rows else ("%snapshot store NAME makes the first.",)
-    numeric = frozenset({"step", "variables", "size"})
+    numeric = frozenset({"step", "values", "size"})
     return Table(f"{counted(len(snapshots), 'snapshot')}{older}", columns, rows, numeric, notes)
 
 
@@ -110,36 +111,6 @@ def _parent(snap: Snapshot, run: str) -> str:
     return f"#{snap.parent}" if isinstance(snap.parent, str) or snap.run == run else f"#{snap.run}.{snap.parent}"
 
 
-def show(call: Call) -> Table:
-    """``%snapshot show``: the variables of one snapshot, or what is not among them."""
-    snap = call.workspace[call.given.ref]
-    if call.given.report:
-        title = f"{_title(snap)}: {counted(len(snap.report), 'object')} not stored by value"
-        return Table(title, ("path", "reason"), list(snap.report.items()))
-    rows = [
-        (v.path, str(v.role), _shape(v), str(v.dtype), human_bytes(v.nbytes), ", ".join(v.aliases))
-        for v in snap.variables.values()
-    ]
-    notes = []
-    if snap.note:
-        notes.append(snap.note)
-    if snap.report:
-        hint = f"%snapshot show {snap.reference} --report"
-        notes.append(f"Not stored by value: {enumerated(list(snap.report))}. {hint} says why.")
-    title = f"{_title(snap)}: {counted(len(rows), 'variable')}, {human_bytes(snap.nbytes)}"
-    columns = ("path", "role", "shape", "dtype", "size", "also known as")
-    return Table(title, columns, rows, frozenset({"size"}), tuple(notes))
-
-
-def _shape(variable: Variable) -> str:
-    return "×".join(map(str, variable.shape)) or "scalar"
-
-
-def _title(snap: Snapshot) -> str:
-    label = f" {snap.label}" if snap.label else ""
-    return f"#{snap.id}{label}, step {snap.step:,}, {clock(snap.time)}"
-
-
 def diff(call: Call) -> Any:
     """``%snapshot diff``: a Comparison, which displays itself."""
     others = [call.given.other] if call.given.other else []
@@ -147,11 +118,20 @@ def diff(call: Call) -> Any:
 
 
 def label(call: Call) -> None:
-    """``%snapshot label``."""
+    """``%snapshot label``: says so when another snapshot loses the label."""
     workspace, given = call.workspace, call.given
     snap = workspace[given.ref]
+    bearers = _bearers(call, given.label)
     workspace.label(snap, given.label)
-    print(f"#{snap.id} is now {given.label}" + (f" (was {snap.label})" if snap.label else ""))
+    remarks = [f"was {snap.label}"] if snap.label and snap.label != given.label else []
+    left = bearers - _bearers(call, given.label) - {reference_of(snap, workspace.run)}
+    remarks += [f"moved here from {', '.join(sorted(left))}"] if left else []
+    now = f"{reference_of(snap, workspace.run)} is now {given.label}"
+    print(f"{now} ({'; '.join(remarks)})" if remarks else now)
+
+
+def _bearers(call: Call, label: str) -> set[str]:
+    return {reference_of(snap, call.workspace.run) for snap in call.timeline() if snap.label == label}
 
 
 def drop(call: Call) -> None:
@@ -192,9 +172,20 @@ def assign(call: Call) -> None:
 
 
 def exclude(call: Call) -> None:
-    """``%snapshot exclude``."""
-    call.workspace.exclude(*call.given.names)
-    print(f"left out of every store from now on: {', '.join(call.workspace.excluded)}")
+    """``%snapshot exclude``: more patterns or fewer, then those in force."""
+    from snapshot.selection import as_patterns
+
+    workspace, given = call.workspace, call.given
+    again = getattr(given, "not") or []
+    if again and not workspace.excluded:
+        raise UsageError(f"nothing is left out of stores, so {enumerated(again)} need not be taken back")
+    as_patterns(given.names)  # refuses before anything has changed
+    workspace.include(*again)
+    workspace.exclude(*given.names)
+    excluded = workspace.excluded
+    print(
+        f"left out of every store from now on: {', '.join(excluded)}" if excluded else "no name is left out of stores"
+    )
 
 
 def undo(call: Call) -> None:
@@ -209,9 +200,23 @@ def redo(call: Call) -> None:
 
 def plot(call: Call) -> Any:
     """``%snapshot plot``: the widget; the only command that loads what draws."""
+    from snapshot.errors import PathNotFound
     from snapshot.widgets import Evolution
 
-    return Evolution(call.workspace, call.given.paths)
+    try:
+        return Evolution(call.workspace, call.given.paths)
+    except PathNotFound as error:
+        raise PathNotFound(_why_not_plotted(call, str(error))) from error
+
+
+def _why_not_plotted(call: Call, message: str) -> str:
+    """The message, unless the path is that of something stored that is no array and no number."""
+    path = next((path for path in call.given.paths if message.startswith(f"{path}: ")), None)
+    kinds = (kind_of(path, snap) for snap in reversed(call.timeline())) if path else ()
+    kind = next(filter(None, kinds), None)
+    if kind is None:
+        return message
+    return f"{path} is stored as {kind}; arrays and numbers can be plotted; {message.partition('; ')[2]}"
 
 
 def open_(call: Call) -> None:

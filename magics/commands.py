@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from IPython.core.error import UsageError
 
-from snapshot.magics import actions, where
+from snapshot.magics import actions, contents, where
 from snapshot.magics.grammar import Argument, Command, Fits, positive
 from snapshot.magics.words import pair
 
@@ -61,12 +61,12 @@ COMMANDS: tuple[Command, ...] = (
         "list",
         "list the snapshots",
         actions.list_,
-        (Argument("--all", "those of other notebooks and earlier runs too"),),
+        (Argument("--all", "other notebooks' too"),),
     ),
     Command(
         "show",
-        "show the variables of one snapshot",
-        actions.show,
+        "show what one snapshot holds",
+        contents.show,
         (_reference("ref"), Argument("--report", "list what was not stored by value, and why")),
     ),
     Command(
@@ -106,9 +106,12 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "exclude",
-        "leave names out of every store from now on",
+        "leave names out of every store from now on; without a name, list those left out",
         actions.exclude,
-        (Argument("names", "names, paths, globs or roles", "NAME", "+", fits=Fits.NAME),),
+        (
+            Argument("names", "names, paths, globs or roles", "NAME", "*", fits=Fits.NAME),
+            Argument("--not", "store these again", "NAME", "+", fits=Fits.EXCLUDED),
+        ),
     ),
     Command("undo", "take back the last restore or assign", actions.undo, rewrites=True),
     Command("redo", "do again what undo took back", actions.redo, rewrites=True),
@@ -124,7 +127,7 @@ COMMANDS: tuple[Command, ...] = (
         actions.open_,
         (
             Argument("path", "a folder, or s3://bucket/run.zarr", "PATH_OR_URL", fits=Fits.FILE),
-            Argument("--trust", "load the pickled parts that somebody else stored"),
+            Argument("--trust", "load what is kept as a pickle too; a pickle may run any code"),
         ),
     ),
     Command("flush", "wait until everything stored is on disk", actions.flush),

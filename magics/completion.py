@@ -14,6 +14,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 
 from snapshot.magics.commands import BY_NAME
 from snapshot.magics.door import Door
+from snapshot.magics.expansion import literal
 from snapshot.magics.grammar import Argument, Command, Fits
 from snapshot.magics.listing import reference_of
 from snapshot.magics.words import quote, split
@@ -66,7 +67,9 @@ def completions(rest: str, door: Door, hidden: Iterable[str] = ()) -> tuple[str,
     if typed.startswith("-"):
         return typed, [name for name in (*_options(command), "--help") if name.startswith(typed)]
     argument = _expected(command, words[1:])
-    offers = _offers(argument, door, frozenset(hidden)) if argument is not None else ()
+    offers: Iterable[str] = _offers(argument, door, frozenset(hidden)) if argument is not None else ()
+    if not command.verbatim:
+        offers = map(literal, offers)
     opening = rest[: len(rest) - len(typed)][-1:]
     fitting = [offer for offer in offers if offer.startswith(typed)]
     return typed, [offer + opening if opening in ("'", '"') else quote(offer) for offer in fitting]
@@ -100,6 +103,8 @@ def _offers(argument: Argument, door: Door, hidden: frozenset[str]) -> Iterator[
         yield from _references(door)
     elif argument.fits is Fits.NAME:
         yield from _names(door, hidden)
+    elif argument.fits is Fits.EXCLUDED and door.made is not None:
+        yield from door.made.excluded
 
 
 def _references(door: Door) -> Iterator[str]:

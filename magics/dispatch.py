@@ -6,14 +6,16 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
-from IPython.utils.text import DollarFormatter
+from IPython.display import display
 
 from snapshot.errors import SnapshotError
 from snapshot.magics import commands, manual
 from snapshot.magics.actions import Call
 from snapshot.magics.door import Door
-from snapshot.magics.grammar import HelpShown, parse
+from snapshot.magics.expansion import expanded
+from snapshot.magics.grammar import Command, HelpShown, parse
 from snapshot.magics.listing import one_line
+from snapshot.magics.words import split
 
 MAGIC = "snapshot"
 
@@ -21,8 +23,8 @@ MAGIC = "snapshot"
 def register(shell: Any, door: Door) -> None:
     """Make ``%snapshot`` known to ``shell``."""
 
-    def magic(line: str, local_ns: dict[str, Any] | None = None) -> Any:
-        return run(door, line, local_ns)
+    def magic(line: str, local_ns: dict[str, Any] | None = None) -> None:
+        run(door, line, local_ns)
 
     magic.__doc__ = manual.docstring()
     magic.__name__ = MAGIC
@@ -41,41 +43,51 @@ def unregister(shell: Any) -> None:
         delattr(manager.user_magics, MAGIC)
 
 
-def run(door: Door, line: str, local: dict[str, Any] | None = None) -> Any:
-    """Run one line (without ``%snapshot``) and return what the cell should display.
+def run(door: Door, line: str, local: dict[str, Any] | None = None) -> None:
+    """Run one line (without ``%snapshot``) and display what it shows, wherever in a cell it stands.
 
     ``local`` are the names at the place of the call where that is not the top level. Our own
     errors become :class:`UsageError`, which IPython prints as one line without a traceback.
     """
     names = door.namespace if local is None or local is door.namespace else {**door.namespace, **local}
-    word, rest = _first(line)
-    if word == "#":  # a comment behind the bare command
-        word, line = "", ""
-    if word not in commands.BY_NAME or not commands.BY_NAME[word].verbatim:
-        word, rest = _first(_expanded(line, names))
-    if word in ("-h", "--help", "help"):
-        print(manual.docstring())
-        return None
     try:
+        word, rest = _command_and_rest(line, names)
+        if word in ("-h", "--help", "help"):
+            print(manual.docstring())
+            return
         command = commands.find(word)
         call = Call(door, parse(command, rest), names)
         door.rewrote = door.rewrote or command.rewrites
-        return command.run(call)
+        _act(command, call)
     except HelpShown:
-        return None
+        return
     except SnapshotError as error:
         raise UsageError(one_line(str(error))) from error
     except UsageError as error:
         raise UsageError(one_line(str(error))) from error.__cause__
 
 
+def _act(command: Command, call: Call) -> None:
+    try:
+        shown = command.run(call)
+    except (OSError, ImportError) as error:
+        if isinstance(error, SnapshotError) or command.verbatim:
+            raise  # what a user's own expression raises comes with its traceback
+        raise UsageError(f"{command.name}: {error}") from error
+    if shown is not None:
+        display(shown)
+
+
+def _command_and_rest(line: str, names: dict[str, Any]) -> tuple[str, str]:
+    word, rest = _first(line)
+    if word == "#":  # a comment behind the bare command
+        split(line)
+        return "", ""
+    command = commands.BY_NAME.get(word)
+    return (word, rest) if command is not None and command.verbatim else _first(expanded(line, names))
+
+
 def _first(line: str) -> tuple[str, str]:
     word, *rest = line.split(None, 1) or [""]
-    return word, rest[0] if rest else ""
-
-
-def _expanded(line: str, names: dict[str, Any]) -> str:
-    try:
-        return str(DollarFormatter().vformat(line, (), names))
-    except Exception:  # as IPython does: what cannot be expanded stays as it is
-        return line
+    # a semicolon belongs to Python, not to the command
+    return word.rstrip(";"), rest[0] if rest else ""

@@ -95,7 +95,7 @@ class Door:
         """One line about a repository that is there already, without opening it."""
         if not (self.home / "runs").is_dir():
             return None
-        return f"Snapshots of earlier runs are in {self.home} (%snapshot list --all shows them)."
+        return f"{self.home} is here already: %snapshot list shows this notebook's snapshots, --all everybody's."
 
 
 def door_of(shell: Any) -> Door:

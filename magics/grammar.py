@@ -26,6 +26,7 @@ class Fits(Enum):
     ANYTHING = auto()
     REFERENCE = auto()
     NAME = auto()
+    EXCLUDED = auto()
     FILE = auto()
 
 
@@ -129,20 +130,24 @@ def parse(command: Command, rest: str) -> argparse.Namespace:
     parser = parser_of(command)
     if not command.verbatim:
         return parser.parse_args(split(rest))
-    text = rest.strip()
+    text = rest.strip().rstrip("; \t")  # an expression cannot end with a semicolon
     return parser.parse_args([text] if text in ("-h", "--help") else ["--", text] if text else [])
 
 
+#: Beyond it neither a count of snapshots nor one of hours means anything.
+_MOST = 1_000_000_000
+
+
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    """A number above zero, for argparse's ``type``."""
+    """A number above zero, up to a thousand million, for argparse's ``type``."""
 
     def number(text: str) -> float:
         try:
             value = kind(text)
         except ValueError:
             value = kind("0")
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
+        if not 0 < value <= _MOST:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero and up to {_MOST:,}")
         return value
 
     return number

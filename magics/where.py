@@ -42,7 +42,9 @@ def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple
 def _present(workspace: Workspace, number: int) -> str:
     head = workspace.head
     if head is None:
-        return f"{number:,}, of earlier runs" if number else "none yet"
+        if not number:
+            return "none yet"
+        return f"{number:,}; at none of them" if workspace.in_memory else f"{number:,}, of earlier runs"
     name = f"#{head.id}" + (f" {head.label}" if head.label else "")
     return f"{number:,}; now at {name} (step {head.step:,}, {clock(head.time)})"
 

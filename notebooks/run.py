@@ -97,7 +97,7 @@ def describe_snapshots(folder: Path) -> Iterator[str]:
     yield f"Snapshots of this run: {len(mine)}, from global step {mine[0].step} to {mine[-1].step}"
     for snap in (mine[0], mine[-1]):
         name = f"#{snap.id}" + (f" {snap.label}" if snap.label else "")
-        yield f"  {name:12} step {snap.step:<4} {len(snap.variables):3} variables, {size(snap.nbytes)}"
+        yield f"  {name:12} step {snap.step:<4} {len(snap.variables):3} arrays and numbers, {size(snap.nbytes)}"
     yield f"  {size(kept)} on disk for all {len(everything)} of them; full copies would be {size(full)}"
 
 

@@ -72,3 +72,27 @@ def test_the_continuous_integration_finds_the_test_command():
     pattern = re.search(r"sed -n '/(<!--.*?-->)/", script)[1]
     after = README.split(pattern, 1)[1]
     assert shlex.split(after.splitlines()[2])[-1] == "pytest"
+
+
+def test_after_a_restart_contents_go_into_what_was_made_again_and_plain_names_come_back(tmp_path):
+    before = {"w": np.arange(3.0), "options": {"rate": 0.1}, "log": ["a"], "f": lambda: 1}
+    snapshot.Workspace(before, tmp_path / "run.zarr").store("last")
+    made = np.zeros(3)
+    after = {"w": made}
+    snapshot.Workspace(after, tmp_path / "run.zarr").restore("last")
+    assert made.tolist() == [0.0, 1.0, 2.0]
+    assert after == {"w": made, "options": {"rate": 0.1}, "log": ["a"]}
+
+
+def test_after_a_restart_a_fitted_tree_needs_trust_even_if_it_is_ones_own(tmp_path):
+    from sklearn.tree import DecisionTreeClassifier
+
+    tree = DecisionTreeClassifier().fit([[0.0], [1.0]], [3, 4])
+    snapshot.Workspace({"tree": tree}, tmp_path / "run.zarr").store("last")
+    after: dict = {}
+    workspace = snapshot.Workspace(after, tmp_path / "run.zarr")
+    assert "pickle" in workspace.restore("last").unused_reasons["tree"]
+    assert after == {}
+    workspace.open(tmp_path / "run.zarr", trust=True)
+    workspace.restore("last")
+    assert after["tree"].predict([[1.0]]).tolist() == [4]

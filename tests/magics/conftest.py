@@ -6,10 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from snapshot.magics import load_ipython_extension, unload_ipython_extension
+
+
+class Remembering(DisplayFormatter):
+    """IPython's formatter, which also keeps what it was given: every object that is displayed."""
+
+    displayed: list[Any]
+
+    def format(self, obj: Any, *arguments: Any, **options: Any) -> Any:
+        self.displayed.append(obj)
+        return super().format(obj, *arguments, **options)
 
 
 @pytest.fixture
@@ -21,9 +32,13 @@ def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inte
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / ".ipython"))
+    # the one instance, since display() shows things in that one
+    shell = InteractiveShell.instance(config=config, ipython_dir=str(tmp_path / ".ipython"))
+    shell.display_formatter = Remembering(parent=shell)
+    shell.display_formatter.displayed = []
     yield shell
     unload_ipython_extension(shell)
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
@@ -36,12 +51,27 @@ def shell(bare_shell: InteractiveShell) -> InteractiveShell:
 
 @pytest.fixture
 def run(shell: InteractiveShell) -> Callable[..., Any]:
-    """Run cells one after the other; returns what the last one displays, raises what one raised."""
+    """Run cells one after the other; returns the value of the last one, raises what one raised."""
 
     def cells(*sources: str) -> Any:
         for source in sources:
             result = shell.run_cell(source)
             result.raise_error()
         return result.result
+
+    return cells
+
+
+@pytest.fixture
+def shown(shell: InteractiveShell, run: Callable[..., Any]) -> Callable[..., Any]:
+    """Run cells; returns the one object that the last of them displays, be it value or not."""
+
+    def cells(*sources: str) -> Any:
+        if sources[:-1]:
+            run(*sources[:-1])
+        shell.display_formatter.displayed.clear()
+        assert run(sources[-1]) is None
+        (only,) = shell.display_formatter.displayed
+        return only
 
     return cells

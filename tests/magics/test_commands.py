@@ -116,28 +116,48 @@ def test_names_local_to_a_function_expand(run, shell):
     assert workspace_of(shell)["x"].step == 77
 
 
-def test_list_shows_every_snapshot_and_where_the_present_comes_from(run):
-    run("%snapshot store first", "%snapshot store second", "%snapshot restore first")
-    listed = run("%snapshot list")
+def test_list_shows_every_snapshot_and_where_the_present_comes_from(shown):
+    listed = shown("%snapshot store first", "%snapshot store second", "%snapshot restore first", "%snapshot list")
     assert len(listed) == 2
     assert "→  #1" in repr(listed)
     assert "<table>" in listed._repr_html_()
 
 
-def test_show_lists_variables_with_their_shapes(run):
-    run("%snapshot store before")
-    assert "2×3" in repr(run("%snapshot show before"))
+COMMANDS_THAT_SHOW = ("", "list", "show before", "show before --report", "diff before", "plot W")
 
 
-def test_show_report_gives_the_reason_for_each_path(run):
-    run("%snapshot store before")
-    assert "rows" in repr(run("%snapshot show before"))
-    assert "rows" in repr(run("%snapshot show before --report"))
+PLACES = ("{0}", "{0};", "{0}\n1 + 1;", "for i in range(1):\n    {0}", "if True:\n    {0}\n    done = 1")
 
 
-def test_diff_with_the_present_names_what_changed(run):
+@pytest.mark.parametrize(
+    ("cell", "command"),
+    # behind the bare command IPython takes a semicolon for a part of the magic's name
+    [(cell, command) for cell in PLACES for command in COMMANDS_THAT_SHOW if command or cell != "{0};"],
+)
+def test_what_a_command_shows_is_displayed_once_wherever_it_stands(run, shell, command, cell):
     run("%snapshot store before", "W *= 10")
-    compared = run("%snapshot diff before")
+    shell.display_formatter.displayed.clear()
+    run(cell.format(f"%snapshot {command}".strip()))
+    own = [type(one).__name__ for one in shell.display_formatter.displayed if type(one).__module__ != "builtins"]
+    assert len(own) == 1
+
+
+def test_a_command_that_shows_leaves_no_value_behind(run):
+    assert run("%snapshot store before", "found = %snapshot list\nfound") is None
+
+
+def test_show_lists_variables_with_their_shapes(shown):
+    assert "2×3" in repr(shown("%snapshot store before", "%snapshot show before"))
+
+
+def test_show_report_gives_the_reason_for_each_path(run, shown):
+    run("%snapshot store before")
+    assert "rows" in repr(shown("%snapshot show before"))
+    assert "rows" in repr(shown("%snapshot show before --report"))
+
+
+def test_diff_with_the_present_names_what_changed(shown):
+    compared = shown("%snapshot store before", "W *= 10", "%snapshot diff before")
     assert "W" in compared.changed
     assert "lr" not in compared.changed
 
@@ -145,6 +165,17 @@ def test_diff_with_the_present_names_what_changed(run):
 def test_label_gives_a_second_name_to_find_it_by(run, shell):
     run("%snapshot store", "%snapshot label #1 good")
     assert workspace_of(shell)["good"].id == 1
+
+
+def test_a_label_taken_from_another_snapshot_is_said_to_have_moved(run, shell, capsys):
+    run("%snapshot store first", "%snapshot store second", "%snapshot label first second")
+    assert capsys.readouterr().out.splitlines()[-1] == "#1 is now second (was first; moved here from #2)"
+    assert workspace_of(shell)["second"].id == 1
+
+
+def test_a_new_label_is_not_said_to_have_moved(run, capsys):
+    run("%snapshot store first", "%snapshot label first good", "%snapshot label good good")
+    assert capsys.readouterr().out.splitlines()[-2:] == ["#1 is now good (was first)", "#1 is now good"]
 
 
 def test_drop_takes_all_or_none(run, shell):
@@ -168,13 +199,13 @@ def test_prune_keeps_the_newest_and_what_has_a_label(run, shell, capsys):
     assert "#2, #3" in capsys.readouterr().out
 
 
-def test_ids_of_another_run_are_listed_as_restore_takes_them(run, shell, tmp_path):
+def test_ids_of_another_run_are_listed_as_restore_takes_them(run, shown, shell, tmp_path):
     import snapshot
 
     snapshot.Workspace({"W": np.ones((2, 3))}, tmp_path / "snapshots.zarr").store("earlier")
     run("%snapshot store before")
     stored = workspace_of(shell)["earlier"]
-    assert f"#{stored.run}.1" in repr(run("%snapshot list"))
+    assert f"#{stored.run}.1" in repr(shown("%snapshot list"))
     run(f"%snapshot restore #{stored.run}.1")
     assert shell.user_ns["W"][1, 2] == 1.0
 
@@ -186,10 +217,29 @@ def test_prune_without_a_rule_is_refused(run, shell):
     assert len(workspace_of(shell).timeline) == 1
 
 
-def test_excluded_names_stay_out_and_are_listed(run, shell):
+def test_excluded_names_stay_out_and_are_listed(run, shown, shell, capsys):
     run("%snapshot exclude lr", "%snapshot store before")
     assert "lr" not in workspace_of(shell)["before"].variables
-    assert "excluded" in repr(run("%snapshot"))
+    assert "excluded" in repr(shown("%snapshot"))
+    capsys.readouterr()
+    run("%snapshot exclude")
+    assert capsys.readouterr().out == "left out of every store from now on: lr\n"
+
+
+def test_exclude_not_stores_names_again(run, shell, capsys):
+    run("%snapshot exclude lr W", "%snapshot exclude --not lr", "%snapshot store before")
+    assert workspace_of(shell).excluded == ("W",)
+    assert "lr" in workspace_of(shell)["before"].variables
+    run("%snapshot exclude rows --not W", "%snapshot exclude --not rows")
+    assert capsys.readouterr().out.splitlines()[-1] == "no name is left out of stores"
+
+
+def test_exclude_with_one_mistake_changes_nothing(run, shell):
+    run("%snapshot exclude W")
+    for mistake in ("lr --not nobody", "role:nonsense --not W"):
+        with pytest.raises(UsageError):
+            run(f"%snapshot exclude {mistake}")
+        assert workspace_of(shell).excluded == ("W",)
 
 
 def test_open_moves_this_notebooks_snapshots_elsewhere(run, tmp_path):
@@ -203,14 +253,31 @@ def test_close_then_store_does_not_lose_the_snapshot(run, shell):
     assert shell.user_ns["W"][1, 2] == 5.0
 
 
-def test_the_bare_command_says_where_things_stand(run):
+@pytest.mark.parametrize("line", ["store semicolon;", "store semicolon ; # said", "store 'semicolon';"])
+def test_a_semicolon_at_the_end_is_no_part_of_a_label(run, shell, line):
+    run(f"%snapshot {line}")
+    assert workspace_of(shell).timeline[-1].label == "semicolon"
+
+
+def test_commands_without_arguments_take_a_semicolon_too(run, shell):
+    run("%snapshot store before", "W *= 10", "%snapshot restore;", "%snapshot flush;", "%snapshot assign lr=2.5;")
+    assert shell.user_ns["W"][1, 2] == 5.0
+    assert shell.user_ns["lr"] == 2.5
+
+
+def test_braces_in_a_comment_and_doubled_ones_are_not_filled_in(run, shell):
+    run("%snapshot store before --note 'a {{set}}' # of {nothing}")
+    assert workspace_of(shell)["before"].note == "a {set}"
+
+
+def test_the_bare_command_says_where_things_stand(run, shown):
     run("%snapshot store before")
-    text = repr(run("%snapshot"))
+    text = repr(shown("%snapshot"))
     for expected in ("1; now at #1 before", "snapshots.zarr", "rows", "undo", "restore"):
         assert expected in text
 
 
-def test_plot_returns_the_view_of_the_named_paths(run):
-    run("%snapshot store before", "W *= 10", "%snapshot store after")
-    view = run("%snapshot plot W")
+def test_plot_shows_the_view_of_the_named_paths(shown):
+    view = shown("%snapshot store before", "W *= 10", "%snapshot store after", "%snapshot plot W")
     assert type(view).__name__ == "Evolution"
+    assert view.data()["count"].shape == (2,)

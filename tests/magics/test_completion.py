@@ -3,6 +3,8 @@
 import pytest
 from IPython.core.completer import provisionalcompleter, rectify_completions
 
+from snapshot.magics import workspace_of
+
 
 @pytest.fixture
 def offered(shell):
@@ -65,6 +67,18 @@ def test_a_name_with_blanks_is_offered_in_quotes(run, offered):
     run("globals()['two words'] = W * 2")
     assert offered("%snapshot plot two") == ['%snapshot plot "two words"']
     assert offered('%snapshot plot "two') == ['%snapshot plot "two words"']
+
+
+def test_a_name_with_braces_is_offered_as_it_must_be_typed(run, offered, shell):
+    run("globals()['a{b}'] = W * 2")
+    assert offered("%snapshot store x --only a{") == ["%snapshot store x --only a{{b}}"]
+    run("%snapshot store x --only a{{b}}")
+    assert set(workspace_of(shell)["x"].variables) == {"a{b}"}
+
+
+def test_exclude_not_completes_what_is_left_out(run, offered):
+    run("%snapshot exclude lr raw*")
+    assert offered("%snapshot exclude --not ") == ["%snapshot exclude --not lr", "%snapshot exclude --not raw*"]
 
 
 def test_the_last_line_of_a_cell_completes(offered):

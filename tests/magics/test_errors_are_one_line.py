@@ -29,6 +29,22 @@ MISTAKES = {
     "%snapshot assign nobody=1": "nobody",
     "%snapshot prune --keep 0": "above zero",
     "%snapshot prune --every soon": "above zero",
+    "%snapshot prune --every 1e308": "above zero",
+    "%snapshot restore # 1": "no blank in it: #1",
+    "%snapshot restore # 1 --only W": "no blank in it: #1",
+    "%snapshot drop #1 # 4f2a.12": "no blank in it: #4f2a.12",
+    "%snapshot # 1": "no blank in it: #1",
+    "%snapshot store x --step {nope}": "name 'nope' is not defined",
+    "%snapshot store x --step $nope": "name 'nope' is not defined",
+    "%snapshot store x --step {1 / 0}": "division by zero",
+    "%snapshot store x --step {}": "cannot fill in",
+    "%snapshot store {": "cannot fill in",
+    "%snapshot exclude --not W": "nothing is left out",
+    "%snapshot plot nobody": "nobody",
+    "%snapshot plot words": "stored as a list; arrays and numbers can be plotted; there are 2, such as: W, lr",
+    "%snapshot plot texts": "texts is stored as an array of",
+    "%snapshot plot rows": "no stored variable",
+    "%snapshot plot np": "no stored variable",
     "%snapshot undo": "undo",
     "%snapshot redo": "redo",
 }
@@ -36,7 +52,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_costs_one_line_that_says_what_to_do(run, shell, capsys, line):
-    run("%snapshot store before")
+    run("words = ['a', 'b']; texts = np.array(words)", "%snapshot store before")
     capsys.readouterr()
     with pytest.raises(UsageError):
         run(line)
@@ -56,3 +72,20 @@ def test_a_message_of_several_lines_becomes_one(run, shell, monkeypatch, capsys)
     with pytest.raises(UsageError, match=r"^no such path: a b$"):
         run("%snapshot flush")
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("error", [PermissionError("no\nentry"), ModuleNotFoundError("No module named 'ipywidgets'")])
+def test_what_the_system_or_a_missing_library_says_is_one_line_too(run, shell, monkeypatch, capsys, error):
+    def refuse(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(workspace_of(shell), "flush", refuse)
+    with pytest.raises(UsageError):
+        run("%snapshot flush")
+    monkeypatch.undo()
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_import_error_of_the_users_own_expression_keeps_its_type(run):
+    with pytest.raises(ModuleNotFoundError):
+        run("%snapshot assign W=__import__('no_such_module')")

@@ -45,9 +45,8 @@ def test_what_is_cut_off_is_counted():
     assert "… and 3 more" in many._repr_html_()
 
 
-def test_a_variable_with_markup_for_a_name_is_shown_as_text(run):
-    run("globals()['<b>x</b>'] = W + 1", "%snapshot store before")
-    html = run("%snapshot show before")._repr_html_()
+def test_a_variable_with_markup_for_a_name_is_shown_as_text(shown):
+    html = shown("globals()['<b>x</b>'] = W + 1", "%snapshot store before", "%snapshot show before")._repr_html_()
     assert "&lt;b&gt;x&lt;/b&gt;" in html
     assert "<b>x</b>" not in html
 

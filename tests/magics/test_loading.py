@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +53,11 @@ def test_unloading_twice_is_harmless(bare_shell):
     assert bare_shell.find_line_magic("snapshot") is None
 
 
-def test_reloading_keeps_the_timeline(run, shell):
+def test_reloading_keeps_the_timeline(run, shown, shell):
     run("%snapshot store before", "%reload_ext snapshot")
     unload_ipython_extension(shell)
     load_ipython_extension(shell)
-    assert len(run("%snapshot list")) == 1
+    assert len(shown("%snapshot list")) == 1
 
 
 def test_snapshots_go_to_the_folder_in_which_the_extension_was_loaded(run, tmp_path, monkeypatch):
@@ -78,7 +79,8 @@ def test_an_existing_repository_is_announced_in_one_line(run, shell, capsys):
     capsys.readouterr()
     load_ipython_extension(shell)
     printed = capsys.readouterr().out
-    assert "snapshots.zarr" in printed
+    assert "snapshots.zarr is here already" in printed
+    assert "earlier" not in printed  # it was not looked into
     assert len(printed.splitlines()) == 1
 
 
@@ -89,6 +91,16 @@ def test_each_shell_has_one_workspace(shell):
 def test_functions_of_the_package_act_on_the_shells_workspace(run, shell):
     run("%snapshot store before", "import snapshot\nsnapshot.store('after')")
     assert [snap.label for snap in workspace_of(shell).timeline] == ["before", "after"]
+
+
+def test_the_python_of_the_command_reference_acts_on_the_shells_workspace(run, shell):
+    reference = (Path(__file__).parents[2] / "docs" / "magics.md").read_text(encoding="utf-8")
+    (block,) = (
+        text for text in re.findall(r"```python\n(.*?)```", reference, re.DOTALL) if "import snapshot" in text
+    )
+    run("%snapshot store before", "W *= 10", block)
+    assert workspace_of(shell)["after"].step == 100
+    assert "W" in shell.user_ns["workspace"].compare("before", "after").changed
 
 
 def test_the_running_workspace_is_that_of_the_shell_with_the_extension(bare_shell):
@@ -110,11 +122,11 @@ def test_a_strangers_folder_of_that_name_does_not_stop_a_store(run, shell, tmp_p
     assert [file.name for file in (tmp_path / "snapshots.zarr").iterdir()] == ["mine.txt"]
 
 
-def test_a_snapshot_knows_its_notebook(run, shell, monkeypatch):
+def test_a_snapshot_knows_its_notebook(run, shown, shell, monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/work/digits.ipynb")
     run("%snapshot store before")
     assert workspace_of(shell)["before"].notebook == "digits.ipynb"
-    assert "digits.ipynb" in repr(run("%snapshot list --all"))
+    assert "digits.ipynb" in repr(shown("%snapshot list --all"))
 
 
 def test_ipythons_own_names_are_not_stored(run, shell):

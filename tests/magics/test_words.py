@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
-from snapshot.magics.words import pair, quote, split
+from snapshot.magics.words import pair, quote, split, without_comment
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ from snapshot.magics.words import pair, quote, split
         ("'' x", ["", "x"]),
         ("before   # the good one, isn't it", ["before"]),
         ("before #12 #", ["before", "#12"]),
+        ("before # 2 layers", ["before"]),
+        ("list;", ["list"]),
+        ("a ; ;  # end", ["a"]),
+        ("a; b;c 'd;'", ["a;", "b;c", "d;"]),
+        ("--note 'x';", ["--note", "x"]),
     ],
 )
 def test_words_are_what_a_reader_would_say(line, words):
@@ -42,6 +47,20 @@ def test_a_quote_left_open_is_an_error_unless_one_is_still_typing():
     with pytest.raises(UsageError, match="not closed"):
         split("'my la")
     assert split("'my la", unfinished=True) == ["my la"]
+
+
+@pytest.mark.parametrize("line", ["# 1", "before #  12~1 ;", "# 4f2a.12", "# 1 # 2", "# 3 --only W"])
+def test_an_id_torn_from_its_sign_is_an_error_unless_one_is_still_typing(line):
+    with pytest.raises(UsageError, match="no blank in it: #"):
+        split(line)
+    assert split(line, unfinished=True) in ([], ["before"])
+
+
+@pytest.mark.parametrize(
+    ("line", "command"), [("a b # c", "a b "), ("'# a' #", "'# a' #"), ("'# a' # b", "'# a' "), ("#1 #2", "#1 #2")]
+)
+def test_a_line_without_its_comment_keeps_everything_else(line, command):
+    assert without_comment(line) == command
 
 
 @pytest.mark.parametrize(
