@@ -62,6 +62,7 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
     records, handles, owners = _reachable(target, choice)
     for handle in handles:
         _place_leaf(made, handle, target, present)
+    _follow_bases(made, target)
     _place_groups(made, handles, owners, target, present)
     tainted = _tainted(target, made.rebuild)
     for record in records:
@@ -148,6 +149,17 @@ def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture
         made.write.append(handle)
     else:
         made.rebuild[handle] = reason
+
+
+def _follow_bases(made: Plan, target: Capture) -> None:
+    """A view whose base is made anew is made anew in it: the two shared memory and shall again."""
+    gone = {handle.number for handle in made.rebuild}
+    for found in (made.matched, made.write) if gone else ():
+        for handle in list(found):
+            view = target.leaves[handle].leaf.view
+            if view is not None and view.base in gone:
+                found.remove(handle)
+                made.rebuild[handle] = "the memory it lies in is made anew"
 
 
 def equal_contents(handle: AnyHandle, target: Capture, present: Capture) -> bool:
