@@ -20,6 +20,7 @@ from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
+from snapshot.outline import outline
 from snapshot.paths import numbers_of
 from snapshot.plan import Choice
 from snapshot.repository.entry import Entry, StoredEntry, StoredLeaf
@@ -234,14 +235,26 @@ def open_repository(target: str | Path | Any) -> Repository:
     # zarr takes longer to import than a store in memory takes
     from snapshot.repository import Repository
 
-    return Repository(target, decode=read_plain)
+    return Repository(target, decode=Records())
 
 
 def open_for_writing(target: Any) -> Repository:
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
     from snapshot.repository import Repository
 
-    return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=read_plain)
+    return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=Records())
+
+
+class Records:
+    """Reads what a stored snapshot keeps in its records, for the repository."""
+
+    def __call__(self, entry: StoredEntry, path: str) -> Any:
+        """The plain value at ``path``."""
+        return read_plain(entry, path)
+
+    def outline(self, entry: StoredEntry) -> Mapping[str, str]:
+        """Path -> text of every plain value inside containers and objects."""
+        return outline(_graph_of(entry)[0])
 
 
 def read_plain(entry: StoredEntry, path: str) -> Any:

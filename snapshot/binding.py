@@ -316,7 +316,7 @@ class Binder:
         return handler if is_kind(handler) else None
 
     def _same_type(self, node: Node, live: Any) -> bool:
-        return plain.name_of(live if node.kind in CODE_KINDS else type(live)) == node.cls
+        return plain.name_of(live if node.kind in CODE_KINDS else type(live)) == node.cls.partition("|")[0]
 
     def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
         if kind.fixed:

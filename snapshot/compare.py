@@ -75,7 +75,8 @@ class Comparison:
     ``unchanged`` the paths of the rest. The same for all names of the namespace, by
     type: ``names_added`` and ``names_removed`` map a name to its type,
     ``names_retyped`` to both types, ``values`` to both values where a plain value
-    (text, bytes, None) is bound to another one.
+    (text, bytes, None) is bound to another one. ``contents`` maps paths inside lists,
+    dicts, objects and functions to the text of both values, None where there is none.
     """
 
     before: Snapshot
@@ -88,6 +89,7 @@ class Comparison:
     names_removed: Mapping[str, str] = field(default_factory=dict)
     names_retyped: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     values: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    contents: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def ranked(self) -> list[Change]:
         """The changes, largest relative change first; those that have no size lead."""
@@ -123,6 +125,10 @@ class Comparison:
 
     def _name_lines(self) -> list[str]:
         lines = [f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in list(self.values.items())[:_LISTED]]
+        inside = [f"{path}: {_between(*texts)}" for path, texts in self.contents.items()]
+        lines += inside[:_LISTED]
+        if len(inside) > _LISTED:
+            lines.append(f"and {len(inside) - _LISTED} more inside names")
         retyped = [f"{name} ({old} → {new})" for name, (old, new) in self.names_retyped.items()]
         # A number is a variable too, and said once is enough.
         added = [name for name in self.names_added if name not in self.added]
@@ -153,6 +159,7 @@ def compare(a: Snapshot, b: Snapshot) -> Comparison:
             name: (a.names[name], kind) for name, kind in b.names.items() if a.names.get(name, kind) != kind
         },
         values=_plain_values(a, b),
+        contents=_contents(a, b),
     )
 
 
@@ -191,6 +198,27 @@ def _plain_values(a: Snapshot, b: Snapshot) -> dict[str, tuple[Any, Any]]:
     return values
 
 
+def _contents(a: Snapshot, b: Snapshot) -> dict[str, tuple[str | None, str | None]]:
+    """What differs inside what both have: paths below a name, and functions defined anew."""
+    try:
+        old, new = a.content.outline(), b.content.outline()
+    except SnapshotError:
+        return {}  # damaged records; verifying says which
+    shared = a.names.keys() & b.names.keys()
+    paths = [path for path in dict.fromkeys((*old, *new)) if old.get(path) != new.get(path)]
+    known = {*a.variables, *b.variables}
+    named = [path for path in paths if path not in known and not _is_plain_name(path, a)]
+    return {path: (old.get(path), new.get(path)) for path in named if _root(path) in shared}
+
+
+def _root(path: str) -> str:
+    return path.partition("[")[0].partition(".")[0].partition("{")[0]
+
+
+def _is_plain_name(path: str, snapshot: Snapshot) -> bool:
+    return snapshot.names.get(path, "").rpartition(".")[2] in _PLAIN
+
+
 def _title(snapshot: Snapshot) -> str:
     return f"{snapshot.label or 'unlabelled'} (#{snapshot.id}, step {snapshot.step})"
 
@@ -203,6 +231,16 @@ def _short(value: Any) -> str:
     if hasattr(value, "item"):
         value = value.item()
     text = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _between(old: str | None, new: str | None) -> str:
+    if old is None or new is None:
+        return f"added, {_clip(str(new))}" if old is None else f"removed, was {_clip(old)}"
+    return f"{_clip(old)} → {_clip(new)}"
+
+
+def _clip(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 

@@ -12,8 +12,10 @@ from xxhash import xxh3_128_digest
 from snapshot.capture import AnyHandle, Capture
 from snapshot.described import as_known, content_digest, known_dtype
 from snapshot.engine import Engine
+from snapshot.graph import decode_groups, encode_groups
 from snapshot.handles import Handle
 from snapshot.model import Leaf, Role, Variable
+from snapshot.outline import outline
 from snapshot.paths import numbers_of
 from snapshot.registry import ATOMS
 from snapshot.selection import not_found
@@ -57,6 +59,10 @@ class MemoryContent:
             found.update(group.report)
             found.update(dict.fromkeys(group.uninitialized, "not initialized when it was stored"))
         return found
+
+    def outline(self) -> Mapping[str, str]:
+        """Path -> text of every plain value inside containers and objects."""
+        return outline(decode_groups({name: data for name, (_, data) in encode_groups(self.capture, {}).items()}))
 
     def read(self, path: str) -> Any:
         """The value at ``path``: a fresh NumPy array, or a copy of a plain value."""

@@ -54,7 +54,7 @@ class Feasibility:
         self._seen.add(number)
         handler = None if live is LEFT_OUT else self._registry.handler(live)
         named = live if node.kind in CODE_KINDS else type(live)
-        if is_kind(handler) and handler.name == node.kind and plain.name_of(named) == node.cls:
+        if is_kind(handler) and handler.name == node.kind and plain.name_of(named) == node.cls.partition("|")[0]:
             match_state(node.kind, node.state, take(handler, live)[handler.lead :], path, self._look)
         elif node.kind in CODE_KINDS:
             return live

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
+
+from xxhash import xxh3_64_hexdigest
 
 from snapshot import plain
 from snapshot.capture import Capture
@@ -134,7 +137,16 @@ def _node(record: Record, capture: Capture) -> list[Any]:
         lead = list(record.state[: record.kind.lead])
         return [record.number, "attributes", str(record.owner.number), *lead, *state]
     named = record.owner if record.kind.name in CODE_KINDS else type(record.owner)
-    return [record.number, record.kind.name, plain.name_of(named), *state]
+    cls = plain.name_of(named)
+    if record.kind.name == "function":
+        cls += f"|{_code_digest(record.owner.__code__)}"
+    return [record.number, record.kind.name, cls, *state]
+
+
+def _code_digest(code: CodeType) -> str:
+    """Equal for functions that do the same; where in a notebook they stand does not count."""
+    constants = [_code_digest(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+    return xxh3_64_hexdigest(repr((code.co_code, code.co_names, code.co_varnames, constants)).encode())[:8]
 
 
 def _child(child: Any, capture: Capture) -> Any:

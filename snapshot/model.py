@@ -111,6 +111,9 @@ class Content(Protocol):
     def report(self) -> Mapping[str, str]:
         """Path -> why it was not stored by value."""
 
+    def outline(self) -> Mapping[str, str]:
+        """Path -> text of every plain value inside containers and objects; no arrays."""
+
     def read(self, path: str) -> Any:
         """The value at ``path``: arrays as a fresh NumPy array, else plain Python."""
 

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+import snapshot
 from snapshot.compare import compare
 from snapshot.errors import Damaged
 from snapshot.model import Role, Snapshot, Variable
+from snapshot.workspace import Workspace
 
 
 @dataclass
@@ -27,6 +29,9 @@ class Stored:
             for path, a in arrays.items()
             if a.dtype.kind != "U"
         }
+
+    def outline(self):
+        return {}
 
     def read(self, path):
         self.reads.append(path)
@@ -126,3 +131,19 @@ def test_html_shows_hostile_names_as_text():
     html = compare(*pair({name: np.ones(2)}, {name: np.zeros(2)}))._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_what_changed_inside_lists_dicts_objects_and_functions_is_named_by_its_path(tmp_path):
+    names = {"x": [1], "cfg": {"lr": 0.1}, "f": lambda a: a + 1, "same": [3]}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    workspace.store("a")
+    names["x"].append(2)
+    names["cfg"]["lr"] = 9
+    names["f"] = lambda a: a + 2
+    workspace.store("b")
+    on_disk = snapshot.open(tmp_path / "run.zarr")
+    for found in (workspace.compare("a", "b"), compare(on_disk["a"], on_disk["b"])):
+        assert found.contents["cfg['lr']"] == ("0.1", "9")
+        assert found.contents["x[1]"] == (None, "2")
+        assert "f" in found.contents
+        assert not any(path.startswith("same") for path in found.contents)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,8 +15,15 @@ from snapshot.model import Leaf, Variable
 from snapshot.repository.entry import StoredEntry, StoredLeaf
 from snapshot.repository.reader import Committed
 
-#: Turns (stored snapshot, path) into a plain value kept in the records.
-Decode = Callable[[StoredEntry, str], Any]
+
+class Decode(Protocol):
+    """Reads what is kept in the records; the core supplies it."""
+
+    def __call__(self, entry: StoredEntry, path: str) -> Any:
+        """The plain value at ``path``."""
+
+    def outline(self, entry: StoredEntry) -> Mapping[str, str]:
+        """Path -> text of every plain value inside containers and objects."""
 
 
 class StoredContent:
@@ -38,6 +45,10 @@ class StoredContent:
     @property
     def report(self) -> Mapping[str, str]:
         return self.entry.report
+
+    def outline(self) -> Mapping[str, str]:
+        """Path -> text of every plain value inside containers and objects."""
+        return {} if self._decode is None else self._decode.outline(self.entry)
 
     def read(self, path: str) -> Any:
         """The value at ``path`` or one of its aliases: a fresh array, or a plain value.

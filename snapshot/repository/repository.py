@@ -20,7 +20,7 @@ from snapshot.repository.series import Series
 from snapshot.repository.snapshots import Snapshots
 from snapshot.repository.storage import Storage, Write
 from snapshot.repository.writer import Writer
-from snapshot.timeline import check_label, key_of, resolve
+from snapshot.timeline import branch, check_label, key_of, resolve
 
 
 class Repository:
@@ -88,8 +88,12 @@ class Repository:
         return Writer(self._storage, run, notebook)
 
     def series(self, path: str, snapshots: Iterable[Snapshot] | None = None) -> Series:
-        """The values at ``path`` over ``snapshots`` (default: all), read when they are indexed."""
-        chosen = self.timeline if snapshots is None else snapshots
+        """The values at ``path`` over ``snapshots``, read when they are indexed.
+
+        By default over the run that stored last and what it descends from: another run of
+        the same notebook is another experiment. ``repository.timeline`` has them all.
+        """
+        chosen = _newest_run(self.timeline) if snapshots is None else snapshots
         return Series.of(path, [(one, self._snapshots.content(one)) for one in chosen])
 
     def relabel(self, snapshot: Snapshot | str, label: str | None) -> None:
@@ -140,3 +144,12 @@ def _as_html(location: str, timeline: list[Snapshot]) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     more = f"<p>and {len(timeline) - 20} earlier</p>" if len(timeline) > 20 else ""
     return f"<table><caption>{html.escape(location)}</caption><tr>{head}</tr>{body}</table>{more}"
+
+
+def _newest_run(timeline: list[Snapshot]) -> list[Snapshot]:
+    """The run that stored last, with the ancestors that its newest snapshot has in earlier runs."""
+    if not timeline:
+        return []
+    newest = timeline[-1]
+    ancestors = {key_of(one) for one in branch(timeline, newest)}
+    return [one for one in timeline if one.run == newest.run or key_of(one) in ancestors]

@@ -92,7 +92,6 @@ def test_nothing_is_printed_on_the_error_stream_by_a_session_without_mistakes(se
     assert "".join(answer.err for answer in session.values()) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="diff compares arrays and names, not what lists, dicts and objects contain")
 def test_a_difference_inside_a_dict_is_named_by_diff(session):
     assert "options" in session["%snapshot diff before after"].text
 

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, WrapperStore
 
+import snapshot
 from snapshot.errors import PathNotFound
 from snapshot.model import Role, Variable
 from snapshot.repository import Repository
@@ -139,3 +140,16 @@ def test_bfloat16_series_are_bfloat16_where_they_can(example, commit):
     repository = commit(example.entry({"w": value.view("<u2")}, dtypes={"w": "bfloat16"}))
     assert repository.series("w").dtype == ml_dtypes.bfloat16
     assert repository.series("w")[:, 3].astype(float).tolist() == [3]
+
+
+def test_a_series_keeps_to_the_run_that_stored_last(tmp_path):
+    home = tmp_path / "run.zarr"
+    for start in (0.0, 100.0):
+        names = {"w": np.full(2, start)}
+        workspace = snapshot.Workspace(names, home)
+        for _ in range(2):
+            workspace.store()
+            names["w"] += 1
+    repository = Repository(home)
+    assert repository.series("w")[:, 0].tolist() == [100, 101]
+    assert repository.series("w", repository.timeline)[:, 0].tolist() == [0, 1, 100, 101]

@@ -31,6 +31,9 @@ class Stored:
     def role(self, path):
         return self.roles.get(path, Role.PARAMETER)
 
+    def outline(self):
+        return {}
+
     def read(self, path):
         self.reads.append(path)
         if path in self.damaged:
