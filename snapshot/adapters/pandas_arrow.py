@@ -1,4 +1,4 @@
-"""Columns that Arrow holds, as the bytes of an Arrow stream: no pickle is needed to read them back."""
+"""Columns that Arrow holds or can describe, as the bytes of an Arrow stream: read back without pickle."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snapshot.adapters.pandas_columns import Text, replace_values
+from snapshot.adapters.pandas_columns import Text, fits_arrow, replace_values
 from snapshot.adapters.protocol import Array, Form
 
 
 class TextAdapter:
-    """Arrow's arrays never change, pandas puts new ones in their place; so does this."""
+    """Such a column is never written to: it gets new values as pandas gives them, which spares all who share it."""
 
     kind = "pandas.arrow"
     immutable = False
@@ -28,7 +28,7 @@ class TextAdapter:
 
     def misfit(self, obj: Text, form: Form) -> str | None:
         values = obj.values()
-        if not hasattr(values, "_pa_array"):
+        if not fits_arrow(values):
             return "its frame has no such column of Arrow's any more"
         length = dict(form.meta)["length"]
         if len(values) != length:
@@ -57,7 +57,7 @@ class TextAdapter:
 
 def _values(obj: Text) -> Any:
     found = obj.made if obj.made is not None else obj.values()
-    if not hasattr(found, "_pa_array"):
+    if not fits_arrow(found):
         raise LookupError("its frame has no such column any more")
     return found
 
@@ -66,7 +66,8 @@ def stream_of(values: Any) -> Array:
     """The bytes of an Arrow stream with the values of a pandas array."""
     import pyarrow as pa  # type: ignore[import-untyped]  # there wherever pandas holds such a column
 
-    chunk = values._pa_array.combine_chunks()
+    chunks = pa.chunked_array(pa.array(values if hasattr(values, "__arrow_array__") else pd.Series(values)))
+    chunk = chunks.combine_chunks()
     batch = pa.record_batch([chunk if isinstance(chunk, pa.Array) else chunk.chunk(0)], names=[""])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
@@ -80,7 +81,7 @@ def values_of(contents: Array, dtype: Any) -> Any:
 
     with pa.ipc.open_stream(contents.tobytes()) as stream:
         column = stream.read_all().column(0)
-    return dtype.construct_array_type()._from_sequence(column, dtype=dtype)
+    return dtype.__from_arrow__(column)
 
 
 TEXT = TextAdapter()

@@ -8,13 +8,14 @@ container of its cells, and of any other a copy is kept until its values differ.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import ref
 
 import numpy as np
 import pandas as pd
-from pandas.arrays import DatetimeArray, TimedeltaArray
+from pandas.arrays import DatetimeArray, FloatingArray, TimedeltaArray
 
 from snapshot.adapters.containers import State
 from snapshot.adapters.protocol import Array, Form
@@ -53,7 +54,7 @@ class Cells(Token):
 
 
 class Text(Token):
-    """A column that Arrow holds: text, above all."""
+    """A column that Arrow holds or can describe: text, masked numbers, times of a zone."""
 
     __slots__ = ()
 
@@ -97,7 +98,17 @@ def token_class(values: Any) -> type[Token]:
         return Column
     if isinstance(values, np.ndarray):
         return Cells
-    return Text if hasattr(values, "_pa_array") and named_by_text(values.dtype) else Kept
+    return Text if fits_arrow(values) else Kept
+
+
+def fits_arrow(values: Any) -> bool:
+    """Whether Arrow can hold these values, and pandas make them again from there."""
+    if isinstance(values, np.ndarray) or "pyarrow" not in sys.modules:
+        return False
+    if type(values) is FloatingArray and np.isnan(values._data[~values._mask]).any():
+        return False  # pandas would read NaN back as nothing
+    known = hasattr(values, "__arrow_array__") or type(values) is DatetimeArray
+    return known and hasattr(values.dtype, "__from_arrow__") and named_by_text(values.dtype)
 
 
 def named_by_text(dtype: Any) -> bool:

@@ -85,12 +85,22 @@ class TestFrames(AdapterContract):
         "no columns": case_of(lambda: pd.DataFrame(index=[3, 4]), lambda f: f.__setitem__("a", 1), listed=False),
         "no rows": case_of(lambda: pd.DataFrame({"a": []}), lambda f: f.__setitem__("b", [])),
         "category": case_of(of(["u", "v"], "category"), first_becomes("v"), in_new_kernel=False, listed=False),
-        "masked": case_of(of([1, None], "Int64"), first_becomes(7), in_new_kernel=False, listed=False),
+        "masked": case_of(of([1, None], "Int64"), first_becomes(7)),
         "time zone": case_of(
-            of(["2026-01-01", None], "datetime64[ns, UTC]"),
-            first_becomes(pd.Timestamp("2027-01-01", tz="UTC")),
+            of(["2026-01-01", None], "datetime64[ns, UTC]"), first_becomes(pd.Timestamp("2027-01-01", tz="UTC"))
+        ),
+        "flags or nothing": case_of(of([True, None], "boolean"), first_becomes(False)),
+        "NaN and nothing": case_of(
+            lambda: pd.DataFrame(
+                {"a": pd.arrays.FloatingArray(np.array([np.nan, 1, 2]), np.array([False, False, True]))}
+            ),
+            first_becomes(7),
             in_new_kernel=False,
             listed=False,
+        ),
+        "periods": case_of(of(["2026-01", None], "period[M]"), first_becomes(pd.Period("2027-01"))),
+        "intervals": case_of(
+            of([pd.Interval(0, 1), None], "interval[float64, right]"), first_becomes(pd.Interval(1.0, 2.0))
         ),
         "sparse": case_of(
             of([0.0, 1.0], "Sparse[float]"),
