@@ -27,7 +27,9 @@ def match_state(kind: str, stored: State, present: State, path: str, bind: Bind)
 
 
 def is_keyed_by_reference(kind: str, stored: State) -> bool:
-    """Whether a dict's keys must be bound before its values can be."""
+    """Whether a dict's keys, or their like, must be bound before its values can be."""
+    if kind == "keras optimizer":
+        return True  # what it trains is bound to the layers of the model first
     if kind.removesuffix(" instance") not in ("dict", "OrderedDict", "defaultdict"):
         return False
     first = len(stored) % 2  # a default factory comes before the keys
@@ -134,4 +136,6 @@ _MATCHERS: dict[str, Callable[[State, State, str, Bind], State | None]] = {
     "class": _named,
     "widget": _named,
     "attributes": _named,
+    "keras": _items,
+    "keras optimizer": _items,
 }

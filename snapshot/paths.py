@@ -125,6 +125,11 @@ class _Tracer:
         if len(place.path) > _LONGEST:
             # the path of something 20,000 levels deep helps nobody, and all of them together fill the memory
             place = place._replace(path=f"{place.path[:40]}…{record.number}")
+        if hasattr(record.kind, "places"):
+            for text, child, role, own in record.kind.places(record.state):
+                path = text if own else self._extend(place.path, text, child, record)
+                yield _Place(child, path, role or place.role, own)
+            return
         steps = self._registry.naming(record.owner) if record.kind.name == "instance" else {}
         for text, child in record.kind.edges(record.state):
             if type(child) in ATOMS:

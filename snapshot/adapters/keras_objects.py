@@ -1,0 +1,218 @@
+"""Layers, models, optimizers, metrics and seed generators.
+
+State is what a user would call so: the variables, plain settings (``rate``,
+``momentum``), what the user's own code set, and the objects inside. What Keras keeps
+for itself is never put back: a ``train_function`` taken away is traced again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from sys import intern
+from typing import Any, NamedTuple
+
+import keras
+from keras.src.backend.common.variables import Variable
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+from snapshot.adapters import keras_optimizers
+from snapshot.adapters.containers import State
+from snapshot.adapters.keras_names import compile_names, own_names
+from snapshot.adapters.keras_variables import VARIABLE
+from snapshot.adapters.objects import attribute_dict
+from snapshot.errors import DoesNotFit
+from snapshot.handles import Handle
+from snapshot.model import Role
+
+STATEFUL = (
+    keras.Layer,
+    keras.Metric,
+    BaseOptimizer,
+    keras.random.SeedGenerator,
+    keras.Loss,
+    keras.optimizers.schedules.LearningRateSchedule,
+)
+#: Where objects keep their variables.
+_LISTS = ("_trainable_variables", "_non_trainable_variables", "_variables")
+_MEMBERS = ("_parameters", "_buffers", "_modules")  # of a module of PyTorch
+_COMPILED = ("train_function", "test_function", "predict_function")
+_SETTINGS = (bool, int, float, str)
+# they tell what was made already, and stay true
+_NOT_SETTINGS = {"built", "compiled", "training"}
+
+
+class Place(NamedTuple):
+    """One child: the text of its step, or a path of its own, and its role."""
+
+    text: str
+    child: Any
+    role: Role | None = None
+    own: bool = False
+
+
+class ObjectKind:
+    """State: keys, then values. ``[1]`` follows the list that holds a variable or an inner object."""
+
+    name = "keras"
+    fixed = False
+    hashes = False
+    lead = 0
+
+    def take(self, obj: Any) -> State:
+        _synchronize(obj)
+        found = dict(_pairs(obj))
+        return (*found, *found.values())
+
+    def put(self, obj: Any, state: State) -> None:
+        half = len(state) // 2
+        wanted, present = dict(zip(state[:half], state[half:])), dict(_pairs(obj))
+        _put_variables(wanted, present)
+        _put_attributes(obj, wanted, present)
+        made_since = {key: value for key, value in present.items() if key not in wanted}
+        self.start_over(obj, [value for value in made_since.values() if _is_variable(value)])
+        for value in made_since.values():
+            if issubclass(type(value), keras.Metric):
+                self.start_over(value, value.variables)
+
+    def start_over(self, obj: Any, variables: list[Any]) -> None:
+        """Variables that the snapshot does not have yet: totals begin at zero, weights stay as they are."""
+        if issubclass(type(obj), keras.Metric):
+            for variable in variables:
+                VARIABLE.assign(variable, VARIABLE.view(variable) * 0)
+
+    def build(self, cls: type, state: State) -> Any:
+        raise TypeError(f"a {cls.__qualname__} is made by running its cell")
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        return ((place.text if not place.own else f".{place.text}", place.child) for place in self.places(state))
+
+    def places(self, state: State) -> Iterator[Place]:
+        """Variables go by the path Keras gave them, whoever holds them."""
+        half = len(state) // 2
+        for key, child in zip(state[:half], state[half:]):
+            obj = child.get() if type(child) is Handle else child
+            if key.startswith(".") or obj is None:
+                yield Place(key, child)
+            elif _is_variable(obj):
+                yield Place(obj.path, child, self.role(key, obj), True)
+            else:
+                name = key.rpartition(".")[2] if key.startswith(_MEMBERS) else obj.name
+                yield Place(f".{name}", child)
+
+    def role(self, key: str, variable: Any) -> Role | None:
+        """The role of one of the object's variables; None when the variable itself knows."""
+        return Role.VALUE if key.startswith("_variables") else None
+
+
+class OptimizerKind(ObjectKind):
+    """An optimizer; its state begins with what it trains, so that a new one can be built."""
+
+    name = "keras optimizer"
+
+    def put(self, obj: Any, state: State) -> None:
+        half = len(state) // 2
+        keys = state[:half]
+        trained = [value for key, value in zip(keys, state[half:]) if key.startswith("_trainable_variables")]
+        if trained and not obj.built:
+            obj.build(trained)
+        super().put(obj, state)
+
+    def start_over(self, obj: Any, variables: list[Any]) -> None:
+        slots = [v for v in variables if any(v is known for known in obj._variables)]
+        if slots:
+            keras_optimizers.reset(obj, slots)
+
+    def role(self, key: str, variable: Any) -> Role | None:
+        if not key.startswith("_variables"):
+            return None
+        return Role.VALUE if variable.name == "learning_rate" else Role.SLOT
+
+
+OBJECT = ObjectKind()
+OPTIMIZER = OptimizerKind()
+
+
+def _is_variable(value: Any) -> bool:
+    return issubclass(type(value), Variable)
+
+
+def _synchronize(obj: Any) -> None:
+    # while JAX trains, the values are in the trainer's hands and the variables hold donated buffers
+    attributes = attribute_dict(obj) or {}
+    if attributes.get("_jax_state") and not attributes.get("_jax_state_synced", True):
+        obj.jax_state_sync()
+
+
+def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
+    """(key, value) of everything that is state; keys of what the user set begin with a dot."""
+    own = own_names(type(obj))
+    compiled = compile_names() if issubclass(type(obj), keras.Model) else frozenset()
+    for name, value in (attribute_dict(obj) or {}).items():
+        if name in _LISTS:
+            yield from _variables(name, value, issubclass(type(obj), keras.Layer))
+        elif name in compiled or (name not in own and not name.startswith(("_self_", "_obj_reference"))):
+            yield intern(f".{name}"), value
+        elif issubclass(type(value), (Variable, *STATEFUL)):
+            yield name, value
+        elif type(value) in (list, tuple) and value and all(issubclass(type(each), STATEFUL) for each in value):
+            yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(value))
+        elif _is_setting(name, value):
+            yield intern(f".{name}"), value
+    yield from _torch_members(obj)
+
+
+def _variables(name: str, value: Any, by_name: bool) -> Iterator[tuple[str, Any]]:
+    """Weights go by name, so that a model with one more takes the others; slots by position."""
+    seen: dict[str, int] = {}
+    for index, variable in enumerate(value):
+        if not by_name:
+            yield intern(f"{name}[{index}]"), variable
+            continue
+        count = seen[variable.name] = seen.get(variable.name, -1) + 1
+        yield intern(f"{name}[{variable.name}{f' {count}' if count else ''}]"), variable
+
+
+def _is_setting(name: str, value: Any) -> bool:
+    if name == "_trainable":
+        return True
+    return type(value) in _SETTINGS and not name.startswith("_") and name not in _NOT_SETTINGS
+
+
+def _torch_members(obj: Any) -> Iterator[tuple[str, Any]]:
+    """On PyTorch a layer is a module, and what the user put into it lies in the module's own dicts."""
+    attributes = attribute_dict(obj) or {}
+    for holder in _MEMBERS:
+        for name, value in (attributes.get(holder) or {}).items():
+            if name != "_torch_params" and value is not None:
+                yield intern(f"{holder}.{name}"), value
+
+
+def _put_variables(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    for key, value in wanted.items():
+        live = present.get(key, value)
+        if live is value or not (_is_variable(value) and _is_variable(live)):
+            continue
+        # a stored one that found no live object when it was looked for, or did not fit
+        reason = VARIABLE.misfit(live, VARIABLE.form(value))
+        if reason is not None:
+            raise DoesNotFit(f"{live.path} {reason}: make the model as it was, or restore other names only")
+        VARIABLE.assign(live, VARIABLE.view(value).copy())
+
+
+def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    attributes = attribute_dict(obj)
+    if attributes is None:
+        return
+    compiled = compile_names() if issubclass(type(obj), keras.Model) else frozenset()
+    recompiled = wanted.get(".optimizer") is not present.get(".optimizer")
+    for key in dict.fromkeys((*wanted, *present)):
+        name = key[1:]
+        if not key.startswith(".") or (name in compiled and not recompiled):
+            continue
+        if key not in wanted:
+            attributes.pop(name, None)
+        elif key not in present or present[key] is not wanted[key]:
+            attributes[name] = wanted[key]
+    if recompiled:
+        # they were made for the other optimizer
+        attributes.update({name: None for name in _COMPILED if name in attributes})
