@@ -12,7 +12,7 @@ import numpy as np
 
 from snapshot import pickling
 from snapshot.adapters.protocol import Form
-from snapshot.binding import Binder, Bound
+from snapshot.binding import Binder, Bound, Originals
 from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.content import MemoryContent
@@ -132,8 +132,10 @@ class Archive:
             if not into:
                 return Bound(content.capture)
             capture = content.capture
-            graph = decode_groups({name: data for name, (_, data) in encode_groups(capture, {}).items()})
-            return self._bind(graph, _FromMemory(capture, self._engine), into, content.names, None)
+            own: dict[int, Any] = {}
+            graph = decode_groups({name: data for name, (_, data) in encode_groups(capture, {}, own).items()})
+            originals = Originals(own, {record.number: record for record in capture.records.values()})
+            return self._bind(graph, _FromMemory(capture, self._engine), into, content.names, None, originals)
         assert self.repository is not None
         entry = self.repository.entry(snapshot)
         graph, damaged = _graph_of(entry)
@@ -150,6 +152,7 @@ class Archive:
         into: Mapping[str, str],
         names: Mapping[str, str],
         entry: StoredEntry | None,
+        originals: Originals | None = None,
     ) -> Bound:
         self._engine.registry.load_frameworks()
         unknown = [name for name in into if name not in graph.roots]
@@ -158,7 +161,7 @@ class Archive:
         roots = dict(into) or {name: name for name in graph.roots}
         live = {**self._engine.names(), **self._engine.registry.implicit()}
         unpickle = pickling.loader(entry, leaves, self._engine, self.trust) if entry is not None else None
-        binder = Binder(graph, leaves, self._engine, unpickle)
+        binder = Binder(graph, leaves, self._engine, unpickle, originals)
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:

@@ -62,10 +62,40 @@ class Bound:
     alive: list[Any] = field(default_factory=list)  #: what nothing else holds until the names are bound
 
 
+@dataclass(frozen=True)
+class Originals:
+    """For a graph of this very process: the objects it was made from, by id and by number.
+
+    With them everything can be made again: classes are at hand, and what is by
+    reference is the same object.
+    """
+
+    objects: Mapping[int, Any]
+    records: Mapping[int, Record]
+
+    def new(self, number: int) -> tuple[Any, Kind] | None:
+        """An empty object of the kind and class of a record's owner; code is shared, not made."""
+        record = self.records.get(number)
+        if record is None:
+            return None
+        cls: Any = type(record.owner)
+        if not record.kind.name.endswith("instance"):
+            return record.owner, record.kind
+        return cls.__new__(cls), record.kind
+
+
 class Binder:
     """Matches one stored graph with one namespace."""
 
-    def __init__(self, graph: Graph, leaves: Leaves, engine: Engine, unpickle: Callable[[str], Any] | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        leaves: Leaves,
+        engine: Engine,
+        unpickle: Callable[[str], Any] | None,
+        originals: Originals | None = None,
+    ) -> None:
+        self._originals = originals
         self._graph = graph
         self._leaves = leaves
         self._engine = engine
@@ -164,6 +194,8 @@ class Binder:
             return self._leaf(content, live, path)
         if tag == "node":
             return self._node(content, live, path)
+        if tag == "live" and self._originals is not None:
+            return self._originals.objects[content]
         if tag == "opaque":
             return self._opaque(content, live, path)
         if tag == "sealed":
@@ -321,7 +353,7 @@ class Binder:
     def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
         if kind.fixed:
             return self._fixed(node, kind, take(kind, live), live, path)
-        if node.kind.endswith("instance"):
+        if node.kind.endswith("instance") and self._originals is None:
             obstacle = self._feasible.obstacle(node.number, live, path)
             if obstacle is not None:
                 self.unused[path] = f"{obstacle}, which needs a pickle, loaded only from a trusted repository"
@@ -335,6 +367,9 @@ class Binder:
         kind = PLAIN.get(node.kind) or self._engine.registry.kind_named(node.kind)
         cls = plain.locate(node.cls)
         if kind is None or not self._engine.registry.makeable(node.kind, cls):
+            again = self._originals.new(node.number) if self._originals is not None else None
+            if again is not None:
+                return self._make_again(node, *again, path)
             if node.kind in CODE_KINDS:
                 if live is LEFT_OUT:
                     self.unused[path] = "code is not restored: run the cell that defines it"
@@ -342,7 +377,7 @@ class Binder:
             name = node.cls.partition(":")[2]
             self.unused[path] = f"a {name} needs a pickle, which is loaded only from a trusted repository"
             return LEFT_OUT
-        blocked = self._blocked({"node": node.number})
+        blocked = self._blocked({"node": node.number}) if self._originals is None else None
         if blocked is not None:
             self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
             return LEFT_OUT
@@ -350,6 +385,12 @@ class Binder:
             return self._fixed(node, kind, (), LEFT_OUT, path)
         made = self._objects[node.number] = kind.build(cls, _head(node))
         self._later(node, lambda: self._fill(node, kind, made, path, take(kind, made) if kind.lead else ()))
+        return made
+
+    def _make_again(self, node: Node, made: Any, kind: Kind, path: str) -> Any:
+        self._objects[node.number] = made
+        if node.kind.endswith("instance"):
+            self._later(node, lambda: self._fill(node, kind, made, path, take(kind, made)))
         return made
 
     def _fixed(self, node: Node, kind: Kind, present: tuple[Any, ...], live: Any, path: str) -> Any:

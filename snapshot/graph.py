@@ -45,8 +45,14 @@ class Graph:
     attributes: dict[int, Node] = field(default_factory=dict)
 
 
-def encode_groups(capture: Capture, cache: Mapping[str, tuple[Any, bytes]]) -> dict[str, tuple[Any, bytes]]:
-    """Group name -> (what it was made from, UTF-8 JSON); groups equal to ``cache`` are reused."""
+def encode_groups(
+    capture: Capture, cache: Mapping[str, tuple[Any, bytes]], own: dict[int, Any] | None = None
+) -> dict[str, tuple[Any, bytes]]:
+    """Group name -> (what it was made from, UTF-8 JSON); groups equal to ``cache`` are reused.
+
+    For a graph that stays in this process ``own`` collects, by id, the objects that are
+    by reference; they are then ``{"live": id}`` instead of opaque.
+    """
     found: dict[str, tuple[Any, bytes]] = {}
     for name, records in _grouped(capture):
         parts = tuple(
@@ -59,11 +65,11 @@ def encode_groups(capture: Capture, cache: Mapping[str, tuple[Any, bytes]]) -> d
         if known is not None and _same_source(known[0], source):
             found[name] = known
             continue
-        nodes = [_node(record, capture) for record in records]
+        nodes = [_node(record, capture, own) for record in records]
         if parts:
             owner = capture.roots[name]
             nodes.append([_group_number(name), "group", plain.name_of(type(owner)), dict(parts)])
-        document = {"root": _child(capture.roots[name], capture), "nodes": nodes}
+        document = {"root": _child(capture.roots[name], capture, own), "nodes": nodes}
         found[name] = (source, json.dumps(document, separators=(",", ":")).encode())
     return found
 
@@ -131,8 +137,8 @@ def _same_source(left: Any, right: Any) -> bool:
     )
 
 
-def _node(record: Record, capture: Capture) -> list[Any]:
-    state = [_child(child, capture) for child in record.state[record.kind.lead :]]
+def _node(record: Record, capture: Capture, own: dict[int, Any] | None) -> list[Any]:
+    state = [_child(child, capture, own) for child in record.state[record.kind.lead :]]
     if type(record.owner) is Handle:
         lead = list(record.state[: record.kind.lead])
         return [record.number, "attributes", str(record.owner.number), *lead, *state]
@@ -149,7 +155,7 @@ def _code_digest(code: CodeType) -> str:
     return xxh3_64_hexdigest(repr((code.co_code, code.co_names, code.co_varnames, constants)).encode())[:8]
 
 
-def _child(child: Any, capture: Capture) -> Any:
+def _child(child: Any, capture: Capture, own: dict[int, Any] | None) -> Any:
     if type(child) is Handle and child in capture.leaves:
         return {"leaf": child.number}
     if type(child) is Handle:  # could not be read, or was not wanted: it stays what it is
@@ -157,10 +163,14 @@ def _child(child: Any, capture: Capture) -> Any:
     record = capture.records.get(id(child))
     if record is not None and record.owner is child:
         return {"node": record.number}
-    if id(child) in capture.sealed:
-        return {"sealed": plain.name_of(type(child))}
-    found = plain.encode(child)
-    return {"opaque": plain.name_of(type(child))} if found is plain.NOT_PLAIN else found
+    sealed = id(child) in capture.sealed
+    found = plain.NOT_PLAIN if sealed else plain.encode(child)
+    if found is not plain.NOT_PLAIN:
+        return found
+    if own is not None:
+        own[id(child)] = child
+        return {"live": id(child)}
+    return {"sealed" if sealed else "opaque": plain.name_of(type(child))}
 
 
 def _group_number(name: str) -> int:

@@ -409,3 +409,21 @@ def test_labels_move_with_the_method_too():
     workspace.store()
     workspace.label("#2", "first")
     assert (workspace["first"].id, workspace["#1"].label) == (2, None)
+
+
+def test_into_makes_a_second_object_of_the_users_own_class():
+    class Model:
+        def __init__(self):
+            self.weights = np.ones(3)
+            self.layers = [self]
+
+    names = {"model": Model()}
+    workspace = Workspace(names)
+    workspace.store("before")
+    names["model"].weights[:] = 5
+    workspace.restore("before", into={"model": "model_before"})
+    made = names["model_before"]
+    assert type(made) is Model
+    assert made is not names["model"]
+    assert made.layers[0] is made
+    assert (made.weights.tolist(), names["model"].weights.tolist()) == ([1, 1, 1], [5, 5, 5])
