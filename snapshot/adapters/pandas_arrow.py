@@ -64,7 +64,7 @@ def _values(obj: Text) -> Any:
 
 def stream_of(values: Any) -> Array:
     """The bytes of an Arrow stream with the values of a pandas array."""
-    import pyarrow as pa  # type: ignore[import-untyped]  # there wherever pandas holds such a column
+    import pyarrow as pa  # there wherever pandas holds such a column
 
     chunks = pa.chunked_array(pa.array(values if hasattr(values, "__arrow_array__") else pd.Series(values)))
     chunk = chunks.combine_chunks()
