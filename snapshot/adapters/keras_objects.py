@@ -12,8 +12,10 @@ from sys import intern
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras.src.backend.common.variables import Variable
 from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.trainers.compile_utils import CompileLoss
 
 from snapshot.adapters import keras_optimizers
 from snapshot.adapters.containers import State
@@ -78,7 +80,7 @@ class ObjectKind:
         """Variables that the snapshot does not have yet: totals begin at zero, weights stay as they are."""
         if issubclass(type(obj), keras.Metric):
             for variable in variables:
-                VARIABLE.assign(variable, VARIABLE.view(variable) * 0)
+                VARIABLE.assign(variable, np.zeros_like(VARIABLE.view(variable)))
 
     def build(self, cls: type, state: State) -> Any:
         raise TypeError(f"a {cls.__qualname__} is made by running its cell")
@@ -145,7 +147,8 @@ def _synchronize(obj: Any) -> None:
 
 def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
     """(key, value) of everything that is state; keys of what the user set begin with a dot."""
-    own = own_names(type(obj))
+    cls: Any = type(obj)
+    own = own_names(cls)
     compiled = compile_names() if issubclass(type(obj), keras.Model) else frozenset()
     for name, value in (attribute_dict(obj) or {}).items():
         if name in _LISTS:
@@ -156,7 +159,7 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
         elif type(value) in (list, tuple) and value and all(issubclass(type(each), STATEFUL) for each in value):
             yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(value))
-        elif _is_setting(name, value):
+        elif _is_setting(name, value) or (name == "built" and _looks_ahead(obj)):
             yield intern(f".{name}"), value
     yield from _torch_members(obj)
 
@@ -176,6 +179,12 @@ def _is_setting(name: str, value: Any) -> bool:
     if name == "_trainable":
         return True
     return type(value) in _SETTINGS and not name.startswith("_") and name not in _NOT_SETTINGS
+
+
+def _looks_ahead(obj: Any) -> bool:
+    # to build it, the first fit takes one epoch's order from the generator that shuffles; without
+    # that the first fit after a restore would see the data in another order
+    return type(obj) is CompileLoss and keras.backend.backend() != "tensorflow"
 
 
 def _torch_members(obj: Any) -> Iterator[tuple[str, Any]]:
@@ -211,6 +220,8 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
             continue
         if key not in wanted:
             attributes.pop(name, None)
+        elif key == ".built" and wanted[key]:
+            continue  # only Keras can make it so
         elif key not in present or present[key] is not wanted[key]:
             attributes[name] = wanted[key]
     if recompiled:
