@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from snapshot.adapters.reference import BENIGN, Reference
@@ -54,14 +54,15 @@ def module_of(cls: type) -> str:
 
 def reference_by_type(cls: type) -> Reference | None:
     """The reason an instance of ``cls`` is by reference because of what it is; else None."""
-    if cls.__module__.split(".")[0] == "snapshot" and cls.__module__ in sys.modules:
+    module = module_of(cls)
+    if module.split(".")[0] == "snapshot" and module in sys.modules:
         return BENIGN
-    own = _BY_MODULE.get(cls.__module__.split(".")[0])
-    if own is not None and (cls.__module__ != "types" or cls.__name__ != "SimpleNamespace"):
+    own = _BY_MODULE.get(module.split(".")[0])
+    if own is not None and cls is not SimpleNamespace:
         return own
-    for base in cls.__mro__[1:-1]:
-        top = base.__module__.split(".")[0]
-        if top in _BY_MODULE and top not in _BASES_THAT_DO_NOT_TELL and base.__name__ != "SimpleNamespace":
+    for base in type.__getattribute__(cls, "__mro__")[1:-1]:
+        top = module_of(base).split(".")[0]
+        if top in _BY_MODULE and top not in _BASES_THAT_DO_NOT_TELL and base is not SimpleNamespace:
             return _BY_MODULE[top]
     if issubclass(cls, BaseException):
         return Reference("an exception, with the frames it was raised in")

@@ -96,7 +96,6 @@ def test_a_value_that_does_not_fit_is_refused_with_path_found_and_expected(path,
     assert (names["items"], names["params"]["w"].tolist()) == ([1, [2, 3]], [0, 0])
 
 
-@pytest.mark.xfail(strict=True, reason="the expected dtype is written as NumPy's code, <f4")
 def test_the_expected_dtype_is_called_by_the_name_users_know():
     _, workspace = example()
     with pytest.raises(DoesNotFit, match="expected float32"):
@@ -181,7 +180,6 @@ def test_an_assign_of_nothing_changes_nothing():
     assert names["rate"] == 0.5
 
 
-@pytest.mark.xfail(strict=True, reason="variables that are names too are listed twice, hidden ones as well")
 def test_the_paths_that_an_error_lists_are_the_users_and_listed_once():
     workspace = Workspace({"only_one": 1.5})
     with pytest.raises(PathNotFound) as caught:

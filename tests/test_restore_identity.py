@@ -406,7 +406,6 @@ def test_what_only_a_mapping_proxy_leads_to_comes_back():
     assert names["proxy"]["a"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="a handle whose object is gone does not take the one made in its place")
 def test_an_array_made_again_once_is_the_one_that_later_restores_write_into():
     names = {"items": [np.zeros(3)]}
     workspace = Workspace(names)
@@ -420,7 +419,6 @@ def test_an_array_made_again_once_is_the_one_that_later_restores_write_into():
     assert made.tolist() == [0, 0, 0]
 
 
-@pytest.mark.xfail(strict=True, reason="a handle whose object is gone does not take the one made in its place")
 def test_an_array_made_again_by_two_partial_restores_is_one_array():
     array = np.zeros(3)
     names = {"first": [array], "second": [array]}

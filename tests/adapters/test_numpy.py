@@ -194,7 +194,6 @@ def test_strings_of_variable_width_are_named_as_not_stored():
     assert "string dtype" in stored.report["text"]
 
 
-@pytest.mark.xfail(strict=True, reason="an array that could not be read has lost its path")
 def test_an_array_that_cannot_be_described_is_named_by_its_path():
     dtype = np.dtype({"names": ["a", "b"], "formats": ["u4", "u2"], "offsets": [0, 0]})
     stored = Workspace({"overlapping": np.zeros(3, dtype), "items": [1]}).store("before")

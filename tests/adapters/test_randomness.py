@@ -187,7 +187,6 @@ def test_what_draws_from_the_system_has_nothing_to_restore():
     assert names["a"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="snapshot.kinds does not list the seed sequence's adapter yet")
 def test_a_new_kernel_makes_a_seed_sequence(tmp_path):
     names = {"seed": np.random.SeedSequence(3, n_children_spawned=2)}
     Workspace(names, tmp_path / "run.zarr").store("before")

@@ -150,7 +150,6 @@ MISTAKES = {
     "%snapshot store a~b": "a~b",
     "%snapshot store 'two words'": "two words",
     "%snapshot store --only nobody": "nobody",
-    "%snapshot exclude": "NAME",
     "%snapshot assign W=np.ones(7)": "W",
     "%snapshot assign nobody=1": "nobody",
     "%snapshot plot nobody": "nobody",
