@@ -36,7 +36,7 @@ class RestoreStatus:
     notes: Sequence[str] = ()
     dry_run: bool = False
     verb: str = "restore"
-    waiting: Callable[[], Sequence[str]] | None = field(default=None, repr=False)
+    waiting: Callable[[Sequence[str]], Sequence[str]] | None = field(default=None, repr=False)
 
     def assert_existing_matched(self) -> RestoreStatus:
         """Every live variable got a stored value; else :class:`NotMatched` with the paths."""
@@ -58,11 +58,16 @@ class RestoreStatus:
         self.unused = ()
         return self
 
+    def wait(self, again: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        """What is unused waits: ``again`` tries paths once more and returns those that were taken."""
+        self.deferred, self.unused, self.unused_reasons = self.unused, (), {}
+        self.waiting = again
+
     def apply_deferred(self) -> RestoreStatus:
         """Assign the values that waited for variables which exist by now."""
         if self.waiting is not None and self.deferred:
-            done = set(self.waiting())
-            self.assigned = (*self.assigned, *done)
+            done = set(self.waiting(self.deferred))
+            self.assigned = (*self.assigned, *(path for path in self.deferred if path in done))
             self.deferred = tuple(path for path in self.deferred if path not in done)
         return self
 

@@ -211,7 +211,8 @@ class Workspace:
 
         ``only`` takes names, paths, globs and roles; ``into`` maps stored names or paths
         to live ones; ``created`` ("keep", "remove") is about names made since, ``code`` ("keep",
-        "restore") about functions and classes redefined since. With ``dry_run`` nothing
+        "restore") about functions and classes redefined since. With ``defer`` values that
+        nothing live can take wait for ``status.apply_deferred()``; with ``dry_run`` nothing
         is written. Raises :class:`RestoreFailed` when an object refuses; then everything
         is as it was.
         """
@@ -227,7 +228,16 @@ class Workspace:
             choice = choose(bound.capture, patterns, into or {}, self._engine)
             choice = replace(choice, created=created, code=code)
             whole = not patterns and not into
-            return self._changes.restore(bound, choice, snapshot, whole=whole, dry_run=dry_run)
+            status = self._changes.restore(bound, choice, snapshot, whole=whole, dry_run=dry_run)
+            if defer and not dry_run:
+                status.wait(lambda paths: self._restore_deferred(snapshot, paths))
+            return status
+
+    def _restore_deferred(self, snapshot: Snapshot, paths: Sequence[str]) -> Sequence[str]:
+        """Try again those that found nothing live to take them; returns the paths that did now."""
+        names = list(dict.fromkeys(map(root_of, paths)))
+        status = self.restore(snapshot, only=names)
+        return [path for path in paths if path not in status.unused]
 
     def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
         """Put given values into live variables, by path; all of them or none.

@@ -411,3 +411,16 @@ def test_functions_of_numpy_need_no_pickle(tmp_path):
 def test_reading_what_only_a_pickle_could_make_says_so(stored):
     with pytest.raises(snapshot.SnapshotError, match="pickle"):
         snapshot.open(stored)["before"]["person"]
+
+
+def test_deferred_values_wait_for_the_variables_that_are_to_take_them(tmp_path):
+    import torch
+
+    stored = {"net": torch.nn.Linear(2, 2), "k": 1}
+    snapshot.Workspace(stored, tmp_path / "run.zarr").store("before")
+    live = {}
+    status = snapshot.Workspace(live, tmp_path / "run.zarr").restore("before", defer=True)
+    assert (live, status.deferred, status.unused) == ({"k": 1}, ("net",), ())
+    live["net"] = torch.nn.Linear(2, 2)
+    status.apply_deferred().assert_consumed()
+    assert torch.equal(live["net"].weight, stored["net"].weight)
