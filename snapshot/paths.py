@@ -126,7 +126,8 @@ class _Tracer:
             # the path of something 20,000 levels deep helps nobody, and all of them together fill the memory
             place = place._replace(path=f"{place.path[:40]}…{record.number}")
         if hasattr(record.kind, "places"):
-            for text, child, role, own in record.kind.places(record.state):
+            live = tuple(child.get() if type(child) is Handle else child for child in record.state)
+            for text, child, role, own in record.kind.places(record.state, live):
                 path = text if own else self._extend(place.path, text, child, record)
                 yield _Place(child, path, role or place.role, own)
             return

@@ -20,10 +20,9 @@ from keras.src.trainers.compile_utils import CompileLoss
 from snapshot.adapters import keras_optimizers
 from snapshot.adapters.containers import State
 from snapshot.adapters.keras_names import compile_names, own_names
-from snapshot.adapters.keras_variables import VARIABLE
+from snapshot.adapters.keras_variables import VARIABLE, was_made_here
 from snapshot.adapters.objects import attribute_dict
 from snapshot.errors import DoesNotFit
-from snapshot.handles import Handle
 from snapshot.model import Role
 
 STATEFUL = (
@@ -37,10 +36,11 @@ STATEFUL = (
 #: Where objects keep their variables.
 _LISTS = ("_trainable_variables", "_non_trainable_variables", "_variables")
 _MEMBERS = ("_parameters", "_buffers", "_modules")  # of a module of PyTorch
-_COMPILED = ("train_function", "test_function", "predict_function")
+#: What Keras makes of a compiled model; a new ``compile`` makes it again.
+_COMPILED = frozenset(("train_function", "test_function", "predict_function", "_compiled_trainable_state"))
 _SETTINGS = (bool, int, float, str)
 # they tell what was made already, and stay true
-_NOT_SETTINGS = {"built", "compiled", "training"}
+_NOT_SETTINGS = {"built", "compiled", "training", "name"}
 
 
 class Place(NamedTuple):
@@ -86,13 +86,13 @@ class ObjectKind:
         raise TypeError(f"a {cls.__qualname__} is made by running its cell")
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
-        return ((place.text if not place.own else f".{place.text}", place.child) for place in self.places(state))
-
-    def places(self, state: State) -> Iterator[Place]:
-        """Variables go by the path Keras gave them, whoever holds them."""
         half = len(state) // 2
-        for key, child in zip(state[:half], state[half:]):
-            obj = child.get() if type(child) is Handle else child
+        return ((key if key.startswith(".") else f".{key}", child) for key, child in zip(state[:half], state[half:]))
+
+    def places(self, state: State, live: State) -> Iterator[Place]:
+        """Variables go by the path Keras gave them, whoever holds them; ``live`` is ``state`` with the objects."""
+        half = len(state) // 2
+        for key, child, obj in zip(state[:half], state[half:], live[half:]):
             if key.startswith(".") or obj is None:
                 yield Place(key, child)
             elif _is_variable(obj):
@@ -110,12 +110,15 @@ class OptimizerKind(ObjectKind):
     """An optimizer; its state begins with what it trains, so that a new one can be built."""
 
     name = "keras optimizer"
+    hashes = True  # written last: by then the layers have said whether they take their weights
 
     def put(self, obj: Any, state: State) -> None:
         half = len(state) // 2
         keys = state[:half]
         trained = [value for key, value in zip(keys, state[half:]) if key.startswith("_trainable_variables")]
         if trained and not obj.built:
+            if any(map(was_made_here, trained)):
+                raise DoesNotFit(f"{obj.name}: its model has not the weights it trained; make the model as it was")
             obj.build(trained)
         super().put(obj, state)
 
@@ -149,19 +152,34 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
     """(key, value) of everything that is state; keys of what the user set begin with a dot."""
     cls: Any = type(obj)
     own = own_names(cls)
-    compiled = compile_names() if issubclass(type(obj), keras.Model) else frozenset()
+    compiled = _set_by_compile(obj)
     for name, value in (attribute_dict(obj) or {}).items():
         if name in _LISTS:
             yield from _variables(name, value, issubclass(type(obj), keras.Layer))
         elif name in compiled or (name not in own and not name.startswith(("_self_", "_obj_reference"))):
             yield intern(f".{name}"), value
-        elif issubclass(type(value), (Variable, *STATEFUL)):
+        elif issubclass(type(value), STATEFUL) or (name == "state" and _is_variable(value)):
             yield name, value
-        elif type(value) in (list, tuple) and value and all(issubclass(type(each), STATEFUL) for each in value):
-            yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(value))
+        elif (
+            issubclass(type(value), list | tuple)
+            and value
+            and all(issubclass(type(each), STATEFUL) for each in value)
+        ):
+            # an input has no state, and appears in front of the layers once the shape is known
+            inner = [each for each in value if type(each) is not keras.layers.InputLayer]
+            yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(inner))
         elif _is_setting(name, value) or (name == "built" and _looks_ahead(obj)):
             yield intern(f".{name}"), value
     yield from _torch_members(obj)
+
+
+def _are_stateful(value: Any) -> bool:
+    sequence = issubclass(type(value), list | tuple) and len(value) > 0
+    return sequence and all(issubclass(type(each), STATEFUL) for each in value)
+
+
+def _set_by_compile(obj: Any) -> frozenset[str]:
+    return compile_names() - _COMPILED if issubclass(type(obj), keras.Model) else frozenset()
 
 
 def _variables(name: str, value: Any, by_name: bool) -> Iterator[tuple[str, Any]]:
@@ -198,9 +216,11 @@ def _torch_members(obj: Any) -> Iterator[tuple[str, Any]]:
 
 def _put_variables(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     for key, value in wanted.items():
-        live = present.get(key, value)
-        if live is value or not (_is_variable(value) and _is_variable(live)):
+        live: Any = present.get(key)
+        if live is value or not _is_variable(value):
             continue
+        if not _is_variable(live):
+            raise DoesNotFit(f"{value.name} does not exist here yet: call the model on data once, then restore again")
         # a stored one that found no live object when it was looked for, or did not fit
         reason = VARIABLE.misfit(live, VARIABLE.form(value))
         if reason is not None:
@@ -212,7 +232,7 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     attributes = attribute_dict(obj)
     if attributes is None:
         return
-    compiled = compile_names() if issubclass(type(obj), keras.Model) else frozenset()
+    compiled = _set_by_compile(obj)
     recompiled = wanted.get(".optimizer") is not present.get(".optimizer")
     for key in dict.fromkeys((*wanted, *present)):
         name = key[1:]
@@ -226,4 +246,4 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
             attributes[name] = wanted[key]
     if recompiled:
         # they were made for the other optimizer
-        attributes.update({name: None for name in _COMPILED if name in attributes})
+        attributes.update({name: None for name in _COMPILED if name in attributes and name.endswith("function")})

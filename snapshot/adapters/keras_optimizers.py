@@ -11,7 +11,6 @@ from keras.src.optimizers.schedules.learning_rate_schedule import LearningRateSc
 
 from snapshot.adapters.keras_variables import VARIABLE
 from snapshot.adapters.protocol import Array
-from snapshot.ownership import is_library
 
 _COUNTERS = "object_name_uids"
 
@@ -29,7 +28,7 @@ def reset(optimizer: Any, variables: Sequence[Any]) -> None:
 
 def _start_values(optimizer: Any) -> list[Array]:
     """What an equal optimizer begins with; empty when none can be made without the user's code."""
-    if not is_library(type(optimizer).__module__) or not optimizer.built:
+    if not type(optimizer).__module__.startswith("keras.") or not optimizer.built:
         return []
     counters = global_state.get_global_attribute(_COUNTERS)
     kept = None if counters is None else dict(counters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import keras
 import numpy as np
@@ -53,6 +54,7 @@ class VariableAdapter:
         zeros = np.zeros(form.shape)
         made = keras.Variable(zeros, dtype=form.dtype, trainable=meta["trainable"], name=meta["name"])
         self.assign(made, contents)
+        _made[id(made)] = made
         return made
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
@@ -65,6 +67,12 @@ class VariableAdapter:
 
 
 VARIABLE = VariableAdapter()
+_made: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+
+def was_made_here(obj: Any) -> bool:
+    """Whether a variable was made for a stored one that nothing live would take."""
+    return _made.get(id(obj)) is obj
 
 
 def _role(obj: Any) -> Role:

@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 keras = pytest.importorskip("keras")
 
+from snapshot.errors import RestoreFailed  # noqa: E402
 from snapshot.model import Role  # noqa: E402
 from snapshot.workspace import Workspace  # noqa: E402
 from tests.adapters.contract import AdapterContract, Case  # noqa: E402
@@ -334,13 +335,29 @@ class TestNewKernel:
         assert [contents(v) for v in other.weights] == [contents(v) for v in model.weights]
         assert other is not model
 
+    def test_a_model_that_has_no_weights_yet_is_refused_with_what_to_do(self, tmp_path):
+        def made():
+            model = keras.Sequential([keras.layers.Dense(2)])
+            model.compile("adam", "mse")
+            return model
+
+        model, other = made(), made()
+        train(model, 1)
+        Workspace({"model": model}, tmp_path / "run.zarr").store("before")
+        with pytest.raises(RestoreFailed, match="call the model on data once"):
+            Workspace({"model": other}, tmp_path / "run.zarr").restore("before")
+        assert not other.optimizer.built
+        other(INPUTS)
+        Workspace({"model": other}, tmp_path / "run.zarr").restore("before")
+        assert everything(other) == everything(model)
+
     def test_a_model_of_another_shape_is_refused_and_keeps_what_it_has(self, tmp_path):
         Workspace({"model": network()}, tmp_path / "run.zarr").store("before")
         wide = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dense(1)])
         narrow = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(1)])
         Workspace({"m": wide}, tmp_path / "two.zarr").store("before")
         before = [contents(v) for v in narrow.weights]
-        with pytest.raises(Exception, match=r"dense.* has shape \(4, 3\), stored was \(4, 2\)"):
+        with pytest.raises(RestoreFailed, match=r"dense.* has shape \(4, 3\), stored was \(4, 2\)"):
             Workspace({"m": narrow}, tmp_path / "two.zarr").restore("before")
         assert [contents(v) for v in narrow.weights] == before
 
