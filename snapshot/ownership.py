@@ -43,13 +43,16 @@ _BY_MODULE: dict[str, Reference] = {
 _BASES_THAT_DO_NOT_TELL = {"typing", "types", "abc", "_abc", "enum", "pathlib", "datetime", "uuid", "fractions", "re"}
 
 
+_MODULE = type.__dict__["__module__"]
+
+
 def module_of(cls: type) -> str:
     """The module of a class, past any metaclass; empty when it has none."""
-    for base in type.__getattribute__(cls, "__mro__"):
-        found = type.__getattribute__(base, "__dict__").get("__module__")
-        if isinstance(found, str):
-            return found if base is cls else ""
-    return ""
+    try:
+        found = _MODULE.__get__(cls)
+    except AttributeError:
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def reference_by_type(cls: type) -> Reference | None:
