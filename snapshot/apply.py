@@ -132,10 +132,6 @@ class Application:
         return handle.adapter.assign_span(obj, span[0] // dtype.itemsize, contents)
 
     def _write_groups(self) -> None:
-        for owner, adapter, keep, now in self._plan.put_backs:
-            self._where = f"an object of type {type(owner).__name__}"
-            self._undo.append(lambda a=adapter, o=owner, k=now, n=keep: a.put_back(o, k, n))  # type: ignore[misc]
-            adapter.put_back(owner, keep, now)
         for heir, adapter, parts in self._plan.group_writes.values():
             self._where = f"{adapter.kind} variables {', '.join(sorted(parts)[:5])}"
             now = {

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snapshot.adapters.containers import same
-from snapshot.adapters.protocol import GroupAdapter
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle, PartHandle
 from snapshot.ownership import is_ours
@@ -32,10 +31,7 @@ class Plan:
     write: list[AnyHandle] = field(default_factory=list)
     matched: list[AnyHandle] = field(default_factory=list)
     heirs: dict[int, Any] = field(default_factory=dict)  #: id of a closed session -> the open one in its place
-    kept_writes: list[AnyHandle] = field(default_factory=list)  #: parts that put_backs change
     group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
-    #: (owner, adapter, what it kept when stored, what it keeps now)
-    put_backs: list[tuple[Any, GroupAdapter, Any, Any]] = field(default_factory=list)
     fixed: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     bind: dict[str, Any] = field(default_factory=dict)
@@ -59,11 +55,11 @@ class Choice:
 def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice: Choice) -> Plan:
     """Compare ``target`` with ``present`` and with what the names are bound to now."""
     made = Plan()
-    records, handles, owners = _reachable(target, choice)
+    records, handles = _reachable(target, choice)
     for handle in handles:
         _place_leaf(made, handle, target, present)
     _follow_bases(made, target)
-    _place_groups(made, handles, owners, target, present)
+    _place_groups(made, handles, target, present)
     tainted = _tainted(target, made.rebuild)
     for record in records:
         if record.kind.fixed:
@@ -99,10 +95,10 @@ def _place_alone(made: Plan, whole: Iterable[Record], target: Capture, present: 
             made.records.append(record)
 
 
-def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle], set[int]]:
-    """The records and leaves behind the chosen names, in the order they were found, and ids of group owners."""
+def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle]]:
+    """The records and leaves behind the chosen names, in the order they were found."""
     if choice.names is None:
-        return list(target.records.values()), list(target.leaves), set(target.groups)
+        return list(target.records.values()), list(target.leaves)
     seen: set[int] = set()
     stack: list[Any] = [root for name, root in target.roots.items() if name in choice.names]
     owners: set[int] = set()
@@ -121,7 +117,7 @@ def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyH
             owners.add(id(child))
     handles.update(h for h in target.leaves if isinstance(h, PartHandle) and id(h.owner) in owners)
     chosen = [record for key, record in target.records.items() if key in seen]
-    return chosen, [handle for handle in target.leaves if handle in handles], owners
+    return chosen, [handle for handle in target.leaves if handle in handles]
 
 
 def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture) -> None:
@@ -174,21 +170,14 @@ def equal_contents(handle: AnyHandle, target: Capture, present: Capture) -> bool
     return base in present.leaves and target.leaves[base].form == present.leaves[base].form
 
 
-def _place_groups(
-    made: Plan, handles: Iterable[AnyHandle], reached: set[int], target: Capture, present: Capture
-) -> None:
+def _place_groups(made: Plan, handles: Iterable[AnyHandle], target: Capture, present: Capture) -> None:
     wanted: dict[int, list[PartHandle]] = {}
     for handle in handles:
         if isinstance(handle, PartHandle):
             wanted.setdefault(id(handle.owner), []).append(handle)
     candidates = [owner for owner, _, _ in present.groups.values()]
-    kept = _place_kept(made, reached, target, present)
-    for key, parts in wanted.items():
+    for parts in wanted.values():
         owner, adapter = parts[0].owner, parts[0].adapter
-        if key in kept:
-            made.matched.extend(part for part in parts if _same_part(part, target, present))
-            made.kept_writes.extend(part for part in parts if not _same_part(part, target, present))
-            continue
         heir = adapter.successor(owner, candidates)
         if heir is None:
             made.unused.update({part.name: "its session is closed and none of its graph is open" for part in parts})
@@ -214,22 +203,6 @@ def _place_groups(
                 writes[part.name] = part
         if writes:
             made.group_writes[id(heir)] = (heir, adapter, writes)
-
-
-def _place_kept(made: Plan, keys: Iterable[int], target: Capture, present: Capture) -> set[int]:
-    """Groups that put themselves back from what they kept."""
-    found: set[int] = set()
-    for key in keys:
-        owner, adapter, group = target.groups[key]
-        now = present.groups.get(key)
-        if group.keep is not None and now is not None and now[2].keep is not None:
-            made.put_backs.append((owner, adapter, group.keep, now[2].keep))
-            found.add(key)
-    return found
-
-
-def _same_part(part: AnyHandle, target: Capture, present: Capture) -> bool:
-    return part in present.leaves and present.leaves[part].leaf == target.leaves[part].leaf
 
 
 def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:

@@ -28,7 +28,6 @@ def status_of(
     """
     named = engine.paths(target)
     changed = [named.of(handle) for handle in made.write]
-    changed += [named.of(handle) for handle in made.kept_writes]
     changed += [named.of(part) for _, _, parts in made.group_writes.values() for part in parts.values()]
     beyond = made.fresh.keys() - {*made.matched, *made.write}
     assigned = [named.of(handle) for handle in (*made.matched, *made.write) if handle not in made.fresh]

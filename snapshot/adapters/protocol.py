@@ -101,16 +101,13 @@ class Group:
 
     ``uninitialized`` names parts that exist but hold no value yet; ``report`` maps
     names of things that cannot be captured (tables, queues) to a reason; ``step`` is
-    the group's own idea of the global step. ``keep`` is whatever the adapter wants
-    back at :meth:`GroupAdapter.put_back` (a copy-on-write copy of the owner); it lives
-    as long as the snapshot does in memory, and never reaches the disk.
+    the group's own idea of the global step.
     """
 
     parts: Mapping[str, Part]
     uninitialized: tuple[str, ...] = ()
     report: Mapping[str, str] = field(default_factory=dict)
     step: int | None = None
-    keep: Any = None
 
 
 class GroupAdapter(Protocol):
@@ -129,12 +126,6 @@ class GroupAdapter(Protocol):
 
     def assign(self, owner: Any, values: Mapping[str, Array]) -> None:
         """Write these parts. Arrays are private to the callee and never written again."""
-
-    def put_back(self, owner: Any, keep: Any, now: Any) -> None:
-        """Make ``owner`` what it was when ``keep`` was made; ``now`` is its present ``keep``.
-
-        Called instead of :meth:`assign` for groups captured with a ``keep`` in this process.
-        """
 
     def part_path(self, owner_path: str, name: str, alone: bool) -> str:
         """The path of a part; ``alone`` when no other owner of this kind has parts."""

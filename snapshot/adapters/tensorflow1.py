@@ -102,9 +102,6 @@ class SessionAdapter:
             raise RestoreFailed(f"{', '.join(unknown[:5])}: the session's graph has no such variable")
         write(session, found, {str(found.resolve(name)): array for name, array in values.items()})
 
-    def put_back(self, owner: Any, keep: Any, now: Any) -> None:
-        """Sessions keep nothing beside their parts."""
-
     def part_path(self, owner_path: str, name: str, alone: bool) -> str:
         """``net/kernel``, or ``session/net/kernel`` where several sessions hold values."""
         return name if alone else f"{owner_path}/{name}"
