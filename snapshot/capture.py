@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -242,4 +243,4 @@ def _share(made: Capture, previous: Capture) -> None:
 
 
 def _same_values(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
-    return left.keys() == right.keys() and all(value is right[key] for key, value in left.items())
+    return left.keys() == right.keys() and all(map(is_, left.values(), map(right.__getitem__, left)))

@@ -50,6 +50,8 @@ class MemoryContent:
     @cached_property
     def report(self) -> Mapping[str, str]:
         """Path -> why its contents were not stored."""
+        if not (self.capture.references or self.capture.failed or self.capture.groups):
+            return {}  # without naming everything first
         named = self._engine.paths(self.capture)
         found = {
             named.objects[key]: reason for key, (_, reason) in self.capture.references.items() if key in named.objects

@@ -108,7 +108,12 @@ def is_ours(obj: Any) -> bool:
     if issubclass(type(obj), ModuleType):
         name: str = obj.__name__
         return name == "snapshot" or name.startswith("snapshot.")
-    module = module_of(type(obj))
+    return is_our_type(type(obj))
+
+
+def is_our_type(cls: type) -> bool:
+    """Whether a class is defined by this package."""
+    module = module_of(cls)
     return isinstance(module, str) and (module == "snapshot" or module.startswith("snapshot."))
 
 

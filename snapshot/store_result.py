@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from snapshot.budget import human_bytes
 from snapshot.model import Snapshot
@@ -21,10 +23,15 @@ class StoreResult:
     variables: int
     new_bytes: int
     seconds: float
-    costliest: tuple[str, int] | None
+    find_costliest: Callable[[], tuple[str, int] | None]
     moved_from: Snapshot | None
     excluded_count: int
     unstored: int
+
+    @cached_property
+    def costliest(self) -> tuple[str, int] | None:
+        """Path and bytes; found when first asked for, because a loop that stores never asks."""
+        return self.find_costliest()
 
     def __str__(self) -> str:
         label = f" {self.snapshot.label}" if self.snapshot.label else ""

@@ -41,15 +41,19 @@ class Limits:
 
 
 class Record:
-    """The shallow state of one object. ``owner`` is the object, or the handle of a leaf."""
+    """The shallow state of one object. ``owner`` is the object, or the handle of a leaf.
 
-    __slots__ = ("kind", "number", "owner", "state")
+    ``flat`` when nothing in the state leads further.
+    """
 
-    def __init__(self, owner: Any, kind: Kind, state: State, number: int) -> None:
+    __slots__ = ("flat", "kind", "number", "owner", "state")
+
+    def __init__(self, owner: Any, kind: Kind, state: State, number: int, flat: bool = False) -> None:
         self.owner = owner
         self.kind = kind
         self.state = state
         self.number = number
+        self.flat = flat
 
 
 @dataclass
@@ -131,6 +135,8 @@ class Walk:
         self._seen: set[int] = {id(namespace), *library.namespaces}
         self._implicit: set[int] = set()
         self._no_leaves: set[type] = set(ATOMS)
+        self._kinds: dict[type, Kind] = {}
+        self._leaves: dict[int, Handle] = {}
         self._attributes: dict[int, Kind] = {}
         self.found = Walked()
 
@@ -138,7 +144,8 @@ class Walk:
         """Walk everything reachable from one name."""
         self.found.starts[name] = len(self.found.records)
         self.found.roots[name] = self._child(root)
-        self.visit([root])
+        if type(root) not in ATOMS:
+            self.visit([root])
 
     def add_implicit(self, name: str, root: Any) -> None:
         """Walk state that no name leads to: it belongs to a library, and is captured all the same."""
@@ -147,11 +154,11 @@ class Walk:
 
     def visit(self, stack: list[Any]) -> None:
         """Walk everything reachable from the objects on ``stack``."""
-        seen = self._seen
+        seen, kinds, library = self._seen, self._kinds, self._library.ids
         while stack:
             obj = stack.pop()
-            key = id(obj)
-            if key in seen or type(obj) in ATOMS:
+            cls, key = type(obj), id(obj)
+            if cls in ATOMS or key in seen:
                 continue
             seen.add(key)
             if not len(seen) % 4096:
@@ -160,7 +167,11 @@ class Walk:
                 self.found.references[key] = (obj, "beyond the walk's limits of objects or seconds")
                 continue
             try:
-                stack.extend(self._enter(obj, key))
+                # most objects are of a type that decides alone how it is recorded
+                if cls in kinds and key not in library:
+                    stack.extend(self._record(obj, obj, key, kinds[cls]))
+                else:
+                    stack.extend(self._enter(obj, key))
             except RecursionError:
                 raise
             except Exception as error:
@@ -173,6 +184,8 @@ class Walk:
 
     def _enter(self, obj: Any, key: int) -> Iterable[Any]:
         """Record one object; return what to visit next."""
+        if key in self._leaves:
+            return self._enter_leaf(obj, self._leaves[key])
         handler = self._registry.handler(obj)
         if isinstance(handler, Reference):
             if handler.reason is not None:
@@ -185,36 +198,49 @@ class Walk:
             self.found.references[key] = (obj, f"belongs to a library: {holder}")
             return ()
         if is_kind(handler):
+            if self._registry.decided(type(obj)) is handler:
+                self._kinds[type(obj)] = handler
             return self._record(obj, obj, key, handler)
         if is_group_adapter(handler):
             self.found.groups[key] = (obj, handler)
             return ()
         assert is_leaf_adapter(handler)
-        handle = self._handles.of(obj, handler)
+        return self._enter_leaf(obj, self._handles.of(obj, handler))
+
+    def _enter_leaf(self, obj: Any, handle: Handle) -> Iterable[Any]:
         self.found.leaves[handle] = obj
-        if not handler.attributes(obj):
+        adapter = handle.adapter
+        if not adapter.attributes(obj):
             return ()
-        kind = self._attributes.get(id(handler))
+        kind = self._attributes.get(id(adapter))
         if kind is None:
-            kind = self._attributes[id(handler)] = attributes_kind(handler)
+            kind = self._attributes[id(adapter)] = attributes_kind(adapter)
         return self._record(handle, obj, id(handle), kind)
 
     def _record(self, owner: Any, obj: Any, key: int, kind: Kind) -> Iterable[Any]:
-        state = take(kind, obj)
+        try:
+            state = kind.take(obj)
+        except RuntimeError:
+            state = take(kind, obj)
+        previous = self._previous.get(key)
+        if previous is not None and previous.owner is not owner:
+            previous = None
+        alike = previous is not None and (previous.kind is kind or previous.kind.name == kind.name)
+        if alike and previous.flat and same(previous.state, state):
+            self.found.records[key] = previous
+            return ()
         children = state[kind.lead :] if kind.lead else state
         types = set(map(type, children))
-        next_up: Iterable[Any] = ()
-        if not types <= ATOMS:
-            next_up = [child for child in children if type(child) not in ATOMS]
-            if not types <= self._no_leaves and any(map(self._leafy, types)):
-                state = (*state[: kind.lead], *map(self._child, children))
-        previous = self._previous.get(key)
-        if previous is None or previous.owner is not owner:
-            record = Record(owner, kind, state, next(numbers))
-        elif previous.kind.name == kind.name and same(previous.state, state):
+        flat = types <= ATOMS
+        next_up = () if flat else [child for child in children if type(child) not in ATOMS]
+        if not flat and not types <= self._no_leaves and any(map(self._leafy, types)):
+            state = (*state[: kind.lead], *map(self._child, children))
+        if previous is None:
+            record = Record(owner, kind, state, next(numbers), flat)
+        elif alike and same(previous.state, state):
             record = previous
         else:
-            record = Record(owner, kind, state, previous.number)
+            record = Record(owner, kind, state, previous.number, flat)
         self.found.records[key] = record
         return next_up
 
@@ -235,7 +261,8 @@ class Walk:
         handler = self._registry.handler(child)
         if not is_leaf_adapter(handler) or (id(child) in self._library.ids and self._holder(child) is not None):
             return child
-        return self._handles.of(child, handler)
+        handle = self._leaves[id(child)] = self._handles.of(child, handler)
+        return handle
 
 
 def take(kind: Kind, obj: Any) -> State:
