@@ -119,6 +119,10 @@ class Registry:
             return decide(obj)
         return self._meet(cls, obj)
 
+    def decided(self, cls: type) -> Handler | None:
+        """The handler of every object of exactly this type; None where each is looked at by itself."""
+        return self._by_type.get(cls)
+
     def _meet(self, cls: type, obj: Any) -> Handler:
         """A type seen for the first time."""
         if issubclass(cls, type):
