@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import RLock
 from time import perf_counter
 from types import ModuleType
@@ -158,7 +159,7 @@ class Workspace:
                     sum(type(root) is not ModuleType for name, root in capture.roots.items() if name[:1] != "("),
                     sum(added.values()),
                     perf_counter() - started,
-                    self._costliest(capture, added),
+                    partial(self._costliest, capture, added),
                     moved,
                     len(self.excluded),
                     unstored,
@@ -173,8 +174,10 @@ class Workspace:
             self.last_store = result
             return snapshot
 
-    def _check_excluded(self, patterns: Iterable[str], also: Mapping[str, Any]) -> None:
+    def _check_excluded(self, patterns: Sequence[str], also: Mapping[str, Any]) -> None:
         """An exclusion that means nothing is a spelling mistake; those said once and for all may wait for theirs."""
+        if not patterns:
+            return
         known = {**self._engine.names(), **also}
         _, inner = split(patterns, known)
         # with a slash it may be a session's variable
