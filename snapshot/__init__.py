@@ -35,6 +35,7 @@ _HOMES = {
     "assign": "snapshot.current",
     "open": "snapshot.current",
     "redo": "snapshot.current",
+    "register_adapter": "snapshot.adapters.added",
     "restore": "snapshot.current",
     "rollback": "snapshot.current",
     "store": "snapshot.current",
@@ -44,6 +45,7 @@ _HOMES = {
 __all__ = [*sorted(_HOMES), "load_ipython_extension", "unload_ipython_extension"]
 
 if TYPE_CHECKING:
+    from snapshot.adapters.added import register_adapter as register_adapter
     from snapshot.compare import Comparison as Comparison
     from snapshot.current import assign as assign
     from snapshot.current import open as open

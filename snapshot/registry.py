@@ -12,7 +12,7 @@ import datetime
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from snapshot.adapters import buffers, code, containers, objects, randomness
+from snapshot.adapters import added, buffers, code, containers, objects, randomness
 from snapshot.adapters import numpy as numpy_adapter
 from snapshot.adapters.protocol import GroupAdapter, Kind, LeafAdapter, Step
 from snapshot.adapters.reference import BENIGN, Reference
@@ -69,8 +69,6 @@ FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "jax": "snapshot.adapters.jax",
     "flax.nnx": "snapshot.adapters.flax",
 }
-#: Frameworks whose arrays the next release stores; until then they are named.
-NOT_YET: set[str] = set()
 
 #: Functions are code: a newer one under the same name may be kept.
 CODE_TYPES = (FunctionType, functools._lru_cache_wrapper, BuiltinFunctionType)
@@ -82,31 +80,36 @@ class Registry:
     """Handlers by type, growing as types are met and frameworks appear."""
 
     def __init__(self) -> None:
-        self._by_type: dict[type, Handler] = {}
-        self._by_object: dict[type, Callable[[Any], Handler]] = {}
-        self._frameworks: dict[str, ModuleType] = {}
-        for kind in containers.CONTAINERS:
-            self._by_type[kind.base] = kind
+        self._frameworks: dict[str, Any] = {}
+        self._added: tuple[Any, ...] = ()
+        #: whose adapters are asked, in this order: a library knows its own classes best
+        self._adapters: tuple[Any, ...] = ()
+        self._forget_types()
+
+    def _forget_types(self) -> None:
+        self._by_type: dict[type, Handler] = {kind.base: kind for kind in containers.CONTAINERS}
         self._by_type.update(code.FIXED)
         self._by_type.update(buffers.ADAPTERS)
         self._by_type[CellType] = code.CELL
-        self._by_object[FunctionType] = _function
-        self._by_object[functools._lru_cache_wrapper] = _cached_function
-        self._by_object[BuiltinFunctionType] = _builtin
+        self._by_object: dict[type, Callable[[Any], Handler]] = {
+            FunctionType: _function,
+            functools._lru_cache_wrapper: _cached_function,
+            BuiltinFunctionType: _builtin,
+        }
 
     def load_frameworks(self) -> None:
-        """Import our adapter of every framework that the user has imported since."""
+        """Import the adapter, ours or another library's, of everything the user has imported since."""
+        known = self._adapters
         for top, named in FRAMEWORKS.items():
             modules = (named,) if isinstance(named, str) else named
             if modules[0] not in self._frameworks and _fully_imported(top):
-                for module in modules:
-                    self._frameworks[module] = import_module(module)
-                    framework_code.update(getattr(self._frameworks[module], "CODE_TYPES", ()))
-                self._by_type = {
-                    cls: handler
-                    for cls, handler in self._by_type.items()
-                    if cls.__module__.split(".")[0] in ("builtins", "collections", "functools", "array")
-                }
+                self._frameworks.update({module: import_module(module) for module in modules})
+        self._added = added.ready(_fully_imported)
+        self._adapters = (*self._added, *self._frameworks.values())
+        if self._adapters != known:
+            self._forget_types()
+            for adapter in self._adapters:
+                framework_code.update(getattr(adapter, "CODE_TYPES", ()))
 
     def handler(self, obj: Any) -> Handler:
         """How ``obj`` is captured. Never calls user code."""
@@ -128,27 +131,25 @@ class Registry:
         if issubclass(cls, type):
             self._by_object[cls] = _class
             return _class(obj)
-        if issubclass(cls, np.ndarray):
+        # a subclass of an array may be a library's own; arrays themselves are ours
+        is_array = issubclass(cls, np.ndarray)
+        by_adapter = _first(() if cls is np.ndarray else self._added if is_array else self._adapters, obj)
+        if by_adapter is not None:
+            self._by_object[cls] = self._ask_again
+            return by_adapter
+        if is_array:
             self._by_object[cls] = numpy_adapter.handler_for
             return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
-        by_framework = self._by_framework(obj)
-        if by_framework is not None:
-            self._by_object[cls] = self._ask_again
-            return by_framework
         found = _general(cls)
         self._by_type[cls] = found
         return found
 
-    def _by_framework(self, obj: Any) -> Handler | None:
-        for module in self._frameworks.values():
-            found: Handler | None = module.handler_for(obj) if hasattr(module, "handler_for") else None
-            if found is not None:
-                return found
-        return None
-
     def _ask_again(self, obj: Any) -> Handler:
         """An object of a type that a framework knows: variables of a graph and eager ones share their class."""
-        return self._by_framework(obj) or _general(type(obj))
+        found = _first(self._adapters, obj)
+        if found is None and issubclass(type(obj), np.ndarray):
+            found = numpy_adapter.handler_for(obj)
+        return found or _general(type(obj))
 
     def may_be_leaf(self, cls: type) -> bool:
         """Whether instances of ``cls`` can be leaves; also True for a type not met yet."""
@@ -160,7 +161,7 @@ class Registry:
 
     def naming(self, obj: Any) -> Mapping[str, Step]:
         """How paths pass through the attributes of ``obj``."""
-        for module in self._frameworks.values():
+        for module in self._adapters:
             steps: Mapping[str, Step] = module.naming(obj) if hasattr(module, "naming") else {}
             if steps:
                 return steps
@@ -168,7 +169,7 @@ class Registry:
 
     def leaf_adapter(self, kind: str) -> LeafAdapter | None:
         """A framework's leaf adapter by the name it stores; None when it is not loaded."""
-        for module in self._frameworks.values():
+        for module in self._adapters:
             for adapter in getattr(module, "LEAF_ADAPTERS", ()):
                 if adapter.kind == kind:
                     return adapter  # type: ignore[no-any-return]
@@ -176,7 +177,7 @@ class Registry:
 
     def kind_named(self, name: str) -> Kind | None:
         """A framework's kind, one that can be made from plain parts, by the name it stores."""
-        for module in self._frameworks.values():
+        for module in self._adapters:
             for kind in getattr(module, "KINDS", ()):
                 if kind.name == name:
                     return kind  # type: ignore[no-any-return]
@@ -188,16 +189,25 @@ class Registry:
             return False
         if kind in PLAIN_KINDS:
             return True
-        allowed = [module.buildable for module in self._frameworks.values() if hasattr(module, "buildable")]
+        allowed = [module.buildable for module in self._adapters if hasattr(module, "buildable")]
         return kind == "instance" and any(allow(cls) for allow in allowed)
 
     def implicit(self) -> dict[str, Any]:
         """State that no name leads to: global generators, the default session."""
         found = randomness.implicit()
-        for module in self._frameworks.values():
+        for module in self._adapters:
             if hasattr(module, "implicit"):
                 found.update(module.implicit())
         return found
+
+
+def _first(adapters: Iterable[Any], obj: Any) -> Handler | None:
+    """What the first adapter that knows ``obj`` says."""
+    for module in adapters:
+        found: Handler | None = module.handler_for(obj) if hasattr(module, "handler_for") else None
+        if found is not None:
+            return found
+    return None
 
 
 def _fully_imported(top: str) -> bool:
@@ -216,8 +226,6 @@ def _general(cls: type) -> Handler:
     if issubclass(cls, randomness.RANDOM_TYPES):
         generator: Handler = randomness.handler_for(cls)
         return generator
-    if cls.__module__.split(".")[0] in NOT_YET:
-        return Reference(f"{cls.__module__.split('.')[0]} objects are not stored by value yet")
     kind: Kind | None = objects.kind_for(cls)
     return kind or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
 
