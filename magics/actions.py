@@ -68,6 +68,7 @@ def restore(call: Call) -> None:
         code=given.code or "keep",
         defer=given.defer,
         dry_run=given.dry_run,
+        initialize_rest=given.initialize_rest,
     )
     print(status)
 

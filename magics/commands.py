@@ -54,6 +54,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--code", "functions redefined since (keep)", choices=("keep", "restore")),
             Argument("--defer", "let values wait for variables that do not exist yet"),
             Argument("--dry-run", "say what would happen and write nothing"),
+            Argument("--initialize-rest", "give graph variables without a value their initial one"),
         ),
         rewrites=True,
     ),

@@ -12,6 +12,7 @@ from snapshot.assigning import assigned
 from snapshot.binding import Bound
 from snapshot.capture import Capture
 from snapshot.engine import Engine, Wanted
+from snapshot.initializing import Valueless
 from snapshot.model import Snapshot
 from snapshot.plan import Choice, Plan
 from snapshot.report import status_of
@@ -39,6 +40,7 @@ class _Step:
     present: Capture
     status: RestoreStatus
     new_names: frozenset[str]
+    valueless: Valueless
 
 
 class Changes:
@@ -51,19 +53,30 @@ class Changes:
         self.stack = UndoStack(engine.blocks, engine.budget)
 
     def restore(
-        self, bound: Bound, choice: Choice, head: Snapshot, *, whole: bool, dry_run: bool = False
+        self,
+        bound: Bound,
+        choice: Choice,
+        head: Snapshot,
+        *,
+        whole: bool,
+        dry_run: bool = False,
+        initialize_rest: bool = False,
     ) -> RestoreStatus:
         """Make ``bound`` true; ``whole`` makes ``head`` what the present descends from."""
         with self._pool_swept():
             step = self._plan(bound.capture, choice, head.reference, bound)
             if dry_run:
                 step.status.dry_run = True
+                step.status.notes = (*step.status.notes, *step.valueless.notes(would_start=initialize_rest))
                 return step.status
             # a change that is made is also noted, so that it can be taken back
             with interrupts_wait():
                 self._make(step, bound.capture, f"restore {head.reference}")
                 if whole:
                     self._shelf.head = head
+            # after the stored values: an initializer may read them
+            started = step.valueless.start() if initialize_rest else []
+            step.status.notes = (*step.status.notes, *step.valueless.notes(started))
             return step.status
 
     def assign(
@@ -129,7 +142,8 @@ class Changes:
             made.fresh.update(bound.made)
         names = self._engine.names()
         status = status_of(reference, made, target, present, self._engine, choice.names, names)
-        return _Step(made, present, status, frozenset(name for name in made.bind if name not in names))
+        new_names = frozenset(name for name in made.bind if name not in names)
+        return _Step(made, present, status, new_names, Valueless(made, target, present, choice.names))
 
     def _make(self, step: _Step, target: Capture, what: str) -> None:
         entry = Before(what, step.present, self._shelf.head, self._cells_run(), step.new_names)

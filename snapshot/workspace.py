@@ -188,8 +188,8 @@ class Workspace:
 
     def _newly_unstored(self, snapshot: Snapshot) -> int:
         """How many paths are by reference; 0 when the last store has said the same already."""
-        report = snapshot.report
         before = self.last_store.snapshot.report if self.last_store is not None else {}
+        report = snapshot.report
         return 0 if report.keys() == before.keys() else len(report)
 
     def _costliest(self, capture: Capture, added: Mapping[AnyHandle, int]) -> tuple[str, int] | None:
@@ -209,6 +209,7 @@ class Workspace:
         code: str = "keep",
         defer: bool = False,
         dry_run: bool = False,
+        initialize_rest: bool = False,
     ) -> RestoreStatus:
         """Put a stored state back into the live objects; returns a :class:`RestoreStatus`.
 
@@ -216,8 +217,9 @@ class Workspace:
         to live ones; ``created`` ("keep", "remove") is about names made since, ``code`` ("keep",
         "restore") about functions and classes redefined since. With ``defer`` values that
         nothing live can take wait for ``status.apply_deferred()``; with ``dry_run`` nothing
-        is written. Raises :class:`RestoreFailed` when an object refuses; then everything
-        is as it was.
+        is written. With ``initialize_rest`` variables of a session that have no value even
+        then get their initial one, and no others. Raises :class:`RestoreFailed` when an
+        object refuses; then everything is as it was.
         """
         _one_of("created", created, ("keep", "remove"))
         _one_of("code", code, ("keep", "restore"))
@@ -231,7 +233,9 @@ class Workspace:
             choice = choose(bound.capture, patterns, into or {}, self._engine)
             choice = replace(choice, created=created, code=code)
             whole = not patterns and not into
-            status = self._changes.restore(bound, choice, snapshot, whole=whole, dry_run=dry_run)
+            status = self._changes.restore(
+                bound, choice, snapshot, whole=whole, dry_run=dry_run, initialize_rest=initialize_rest
+            )
             if defer and not dry_run:
                 status.wait(lambda paths: self._restore_deferred(snapshot, paths))
             return status

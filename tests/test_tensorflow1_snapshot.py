@@ -7,7 +7,6 @@ tf = pytest.importorskip("tensorflow")
 v1 = tf.compat.v1
 
 import snapshot  # noqa: E402
-from snapshot.adapters.tensorflow1 import initialize_rest  # noqa: E402
 from snapshot.errors import DoesNotFit, RestoreFailed  # noqa: E402
 
 
@@ -272,19 +271,130 @@ class TestSessions:
             assert runs == []
             assert sess.run(weight) == [1]
 
-    def test_uninitialized_variables_are_listed_and_the_rest_can_be_initialized(self, linear, graph):
+    def test_a_monitored_training_session_goes_on_without_its_hooks_seeing_a_snapshot(self, graph, tmp_path):
+        runs = []
+
+        class Hook(v1.train.SessionRunHook):
+            def after_run(self, run_context, run_values):
+                runs.append(1)
+
+        weight = v1.Variable([1.0], name="W")
+        step = v1.train.get_or_create_global_step()
+        optimizer = v1.train.AdamOptimizer(0.1)
+        train = optimizer.minimize(tf.reduce_sum((weight - 3.0) ** 2), global_step=step)
+        value = weight.value()
+        made_by = {"checkpoint_dir": str(tmp_path), "hooks": [Hook()], "save_summaries_steps": 1}
+        with v1.train.MonitoredTrainingSession(**made_by) as sess:
+            workspace = snapshot.Workspace({"sess": sess})
+            sess.run(train)
+            graph.ops_when_finished = len(graph.get_operations())
+            assert workspace.store("before").step == 1
+            seen = len(runs)
+            first = [sess.run([train, value])[1].tolist() for _ in range(3)]
+            workspace.restore("before")
+            assert len(runs) == seen + 3
+            assert [sess.run([train, value])[1].tolist() for _ in range(3)] == first
+
+    def test_an_interactive_session_closed_since_hands_over_to_another(self, graph):
+        value = v1.Variable([1.0], name="W").value()
+        init = finished(graph)
+        names = {"sess": v1.InteractiveSession()}
+        names["sess"].run(init)
+        workspace = snapshot.Workspace(names)
+        workspace.store("before")
+        names["sess"].close()
+        names["sess"] = v1.InteractiveSession()
+        try:
+            workspace.restore("before")
+            assert names["sess"].run(value).tolist() == [1]
+        finally:
+            names["sess"].close()
+
+    @pytest.mark.parametrize("where", ["memory", "disk"])
+    def test_values_go_into_another_session_when_told_so_and_the_first_keeps_its_own(self, where, linear, tmp_path):
+        with v1.Session() as other:
+            other.run(linear["init"])
+            train(linear, 2)
+            trained = predict(linear)
+            names = {"sess": linear["sess"], "other": other}
+            workspace = snapshot.Workspace(names, tmp_path / "run.zarr" if where == "disk" else None)
+            workspace.store("before")
+            if where == "disk":
+                workspace = snapshot.Workspace(names, tmp_path / "run.zarr")
+            train(linear)
+            later = predict(linear)
+            status = workspace.restore("before", only=["sess"], into={"sess": "other"})
+            assert names == {"sess": linear["sess"], "other": other}
+            assert (predict(linear, other), predict(linear)) == (trained, later)
+            assert not status.unused
+
+
+class TestInitializeTheRest:
+    @pytest.fixture
+    def partly(self, linear):
+        """A new session, and a snapshot with the weights but not the slots."""
         workspace = snapshot.Workspace(linear)
         train(linear)
-        trained = predict(linear)
         workspace.store("before", only="role:parameter")
+        trained = predict(linear)
         linear["sess"].close()
         with v1.Session() as linear["sess"]:
-            workspace.restore("before", only="role:parameter")
-            assert predict(linear) == trained
-            snap = workspace.store("part")
-            assert snap.report["net/W/Adam"].startswith("not initialized")
-            assert "net/W/Adam" in initialize_rest(linear["sess"])
-            assert predict(linear) == trained
+            yield workspace, linear, trained
+
+    def test_variables_without_a_value_are_named_and_are_no_error(self, partly):
+        workspace, linear, trained = partly
+        status = workspace.restore("before")
+        assert "net/W/Adam" in status.untouched
+        assert "without a value still: " in str(status)
+        assert "net/W/Adam" in str(status)
+        assert predict(linear) == trained
+        assert workspace.store("part").report["net/W/Adam"].startswith("not initialized")
+
+    @pytest.mark.parametrize("only", [None, "role:parameter"])
+    def test_only_initializers_of_variables_without_a_value_are_run(self, only, partly):
+        workspace, linear, trained = partly
+        status = workspace.restore("before", only=only, initialize_rest=True)
+        assert any(note.startswith("initialized ") and "net/W/Adam" in note for note in status.notes)
+        assert "without a value" not in str(status)
+        assert predict(linear) == trained
+        assert not workspace.store("all").report
+        again = workspace.restore("before", initialize_rest=True)
+        assert again.notes == ()
+
+    def test_training_goes_on_as_with_new_slots(self, partly):
+        workspace, linear, _ = partly
+        workspace.restore("before", initialize_rest=True)
+        train(linear, 2)
+        found = predict(linear)
+        with v1.Session() as linear["sess"]:
+            linear["sess"].run(linear["init"])
+            workspace.restore("before")
+            train(linear, 2)
+            assert predict(linear) == found
+
+    def test_a_dry_run_says_which_and_runs_none(self, partly):
+        workspace, _, _ = partly
+        status = workspace.restore("before", initialize_rest=True, dry_run=True)
+        assert any(note.startswith("would initialize ") for note in status.notes)
+        assert set(workspace.store("now").report) >= {"net/W", "net/W/Adam"}
+
+    def test_what_cannot_be_initialized_is_named_still(self, graph):
+        v1.Variable(v1.placeholder(tf.float32, [1]), name="asks")
+        v1.Variable([2.0], name="rest")
+        finished(graph)
+        with v1.Session() as sess:
+            workspace = snapshot.Workspace({"sess": sess})
+            workspace.store("before")
+            status = workspace.restore("before", initialize_rest=True)
+        assert status.notes == ("initialized rest", "without a value still: asks")
+
+    def test_sessions_that_the_restore_is_not_about_are_left_alone(self, linear):
+        workspace = snapshot.Workspace(linear)
+        workspace.store("before")
+        with v1.Session() as linear["other"]:
+            status = workspace.restore("before", only=["sess"], initialize_rest=True)
+            assert status.notes == ()
+            assert "net/W" in workspace.store("now").report
 
 
 class TestHarderGraphs:

@@ -134,6 +134,13 @@ class GroupAdapter(Protocol):
         """The part that a user's spelling means (``"W:0"`` for ``"W"``), or None."""
 
 
+class StartsValues(Protocol):
+    """A :class:`GroupAdapter` that can give a part its first value."""
+
+    def initialize_rest(self, owner: Any) -> list[str]:
+        """Run the initializers of the parts that hold no value, of no others; names of those that do now."""
+
+
 class Kind(Protocol):
     """One kind of object that holds other objects.
 
@@ -167,6 +174,11 @@ def is_leaf_adapter(handler: object) -> TypeGuard[LeafAdapter]:
 def is_group_adapter(handler: object) -> TypeGuard[GroupAdapter]:
     """Whether a handler owns several named arrays."""
     return hasattr(handler, "successor")
+
+
+def starts_values(adapter: object) -> TypeGuard[StartsValues]:
+    """Whether parts without a value can be given their first one."""
+    return hasattr(adapter, "initialize_rest")
 
 
 def is_kind(handler: object) -> TypeGuard[Kind]:

@@ -111,6 +111,27 @@ class SessionAdapter:
         graph = _graph_of(owner)
         return None if graph is None else scan(graph).resolve(name)
 
+    def initialize_rest(self, owner: Any) -> list[str]:
+        """Run the initializers of the variables that have no value yet; return their names.
+
+        An initializer that needs another variable waits for it. One that cannot run
+        leaves its variable as it is: it stays among the uninitialized. Raises
+        RestoreFailed for a closed session.
+        """
+        opened = _open_session(owner)
+        if opened is None:
+            raise RestoreFailed("the session is closed: there is nothing to initialize")
+        variables = [v for v in scan(opened.graph).variables.values() if v.read is not None]
+        missing = Reading()
+        sort_out(opened, variables, missing)
+        by_name = {variable.name: variable for variable in variables}
+        waiting = [by_name[name] for name in missing.uninitialized if by_name[name].initializer is not None]
+        done: set[str] = set()
+        while started := [variable for variable in waiting if _initialized(opened, variable)]:
+            done.update(variable.name for variable in started)
+            waiting = [variable for variable in waiting if variable.name not in done]
+        return [name for name in missing.uninitialized if name in done]
+
 
 ADAPTER = SessionAdapter()
 
@@ -126,27 +147,6 @@ def implicit() -> dict[str, object]:
     """The calling thread's default session, which no name needs to lead to."""
     session = tf.compat.v1.get_default_session()
     return {} if session is None else {DEFAULT_SESSION: session}
-
-
-def initialize_rest(session: Any) -> list[str]:
-    """Run the initializers of the variables that have no value yet; return their names.
-
-    An initializer that needs another variable waits for it. One that cannot run
-    leaves its variable as it is: it stays among the uninitialized.
-    """
-    opened = _open_session(session)
-    if opened is None:
-        raise RestoreFailed("the session is closed: there is nothing to initialize")
-    variables = [v for v in scan(opened.graph).variables.values() if v.read is not None]
-    missing = Reading()
-    sort_out(opened, variables, missing)
-    by_name = {variable.name: variable for variable in variables}
-    waiting = [by_name[name] for name in missing.uninitialized if by_name[name].initializer is not None]
-    done: set[str] = set()
-    while started := [variable for variable in waiting if _initialized(opened, variable)]:
-        done.update(variable.name for variable in started)
-        waiting = [variable for variable in waiting if variable.name not in done]
-    return [name for name in missing.uninitialized if name in done]
 
 
 def reference_reason(obj: object) -> str | None:

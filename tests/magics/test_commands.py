@@ -56,6 +56,21 @@ def test_a_dry_run_writes_nothing(run, shell):
     assert shell.user_ns["W"][1, 2] == 50.0
 
 
+def test_variables_of_a_graph_without_a_value_are_named_and_initialized_when_asked(run, capsys):
+    pytest.importorskip("tensorflow")
+    run(
+        "import tensorflow.compat.v1 as tf\ngraph = tf.Graph()\nsess = tf.Session(graph=graph)",
+        "with graph.as_default():\n    w, rest = (tf.Variable([1.0], name=name) for name in ('w', 'rest'))",
+        "sess.run(w.initializer)\n%snapshot store before",
+    )
+    capsys.readouterr()
+    run("%snapshot restore before")
+    assert "without a value still: rest" in capsys.readouterr().out
+    run("%snapshot restore before --initialize-rest")
+    assert "initialized rest" in capsys.readouterr().out
+    assert run("sess.run('rest/Read/ReadVariableOp:0')").tolist() == [1]
+
+
 def test_created_names_are_removed_when_asked(run, shell):
     run("%snapshot store before", "extra = 1", "%snapshot restore before")
     assert "extra" in shell.user_ns
