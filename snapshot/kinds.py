@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snapshot.adapters import buffers, code, containers, objects, randomness
+from snapshot.adapters import buffers, code, containers, named_tuples, objects, randomness
 from snapshot.adapters import numpy as numpy_adapter
 from snapshot.adapters.protocol import Kind, LeafAdapter
 from snapshot.registry import Registry
@@ -10,6 +10,7 @@ from snapshot.registry import Registry
 #: Kinds whose objects can be made from their parts alone.
 PLAIN: dict[str, Kind] = {
     **{kind.name: kind for kind in containers.CONTAINERS},
+    named_tuples.NAMED_TUPLE.name: named_tuples.NAMED_TUPLE,
     **{kind.name: kind for kind in code.FIXED.values()},
     numpy_adapter.OBJECT_ARRAY.name: numpy_adapter.OBJECT_ARRAY,
     randomness.GENERATOR.name: randomness.GENERATOR,

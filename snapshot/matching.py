@@ -6,7 +6,7 @@ an entry of a dict or an attribute is left out, and a sequence stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 State = tuple[Any, ...]
@@ -37,17 +37,26 @@ def is_keyed_by_reference(kind: str, stored: State) -> bool:
     return any(isinstance(key, dict) and key.keys() & {"leaf", "node"} for key in keys)
 
 
-def _by_position(stored: State, present: State, path: str, bind: Bind) -> State | None:
+def _by_position(
+    stored: State, present: State, path: str, bind: Bind, names: Sequence[str] = ()
+) -> State | None:
     found = []
     for index, part in enumerate(stored):
         live = present[index] if index < len(present) else LEFT_OUT
-        child = bind(part, live, f"{path}[{index}]")
+        child = bind(part, live, f"{path}.{names[index]}" if index < len(names) else f"{path}[{index}]")
         if child is LEFT_OUT:
             if live is LEFT_OUT:
                 return None
             child = live
         found.append(child)
     return tuple(found)
+
+
+def _fields(stored: State, present: State, path: str, bind: Bind) -> State | None:
+    """(count, names..., values...) of a named tuple: all of them or none."""
+    start = 1 + stored[0]
+    values = _by_position(stored[start:], present[1 + present[0] :] if present else (), path, bind, stored[1:start])
+    return None if values is None else (*stored[:start], *values)
 
 
 def _members(stored: State, present: State, path: str, bind: Bind) -> State | None:
@@ -133,6 +142,7 @@ _MATCHERS: dict[str, Callable[[State, State, str, Bind], State | None]] = {
     "set": _members,
     "frozenset": _members,
     "instance": _instance,
+    "named tuple": _fields,
     "class": _named,
     "widget": _named,
     "attributes": _named,

@@ -15,6 +15,7 @@ from xxhash import xxh3_64_hexdigest
 from snapshot import plain
 from snapshot.adapters import code
 from snapshot.adapters.containers import CONTAINERS
+from snapshot.adapters.named_tuples import NAMED_TUPLE
 from snapshot.adapters.objects import ContainerInstanceKind
 from snapshot.graph import CODE_KINDS, Graph, Node
 from snapshot.kinds import PLAIN
@@ -24,7 +25,7 @@ _MOST = 200
 
 _KINDS = {
     **PLAIN,
-    **{f"{kind.name} instance": ContainerInstanceKind(kind) for kind in CONTAINERS},
+    **{f"{kind.name} instance": ContainerInstanceKind(kind) for kind in (*CONTAINERS, NAMED_TUPLE)},
     "class": code.CLASS,
     "cell": code.CELL,
 }

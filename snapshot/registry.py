@@ -54,8 +54,8 @@ ATOMS: set[type] = {
 
 #: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
 PLAIN_KINDS = {
-    "list", "tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice", "object array",
-    "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
+    "list", "tuple", "named tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice",
+    "object array", "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
 }  # fmt: skip
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {

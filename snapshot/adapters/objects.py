@@ -15,6 +15,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from snapshot.adapters.containers import CONTAINERS, State, put_items
+from snapshot.adapters.named_tuples import NAMED_TUPLE, fields_of
 from snapshot.adapters.protocol import Kind
 
 _MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT; its sibling for weak references since 3.12
@@ -33,6 +34,8 @@ ABSENT = Absent()
 
 def container_of(cls: type) -> Kind | None:
     """The kind of the built-in container that ``cls`` derives from, if any."""
+    if fields_of(cls) is not None:
+        return NAMED_TUPLE
     return next((kind for kind in CONTAINERS if issubclass(cls, kind.base)), None)
 
 
