@@ -1,8 +1,9 @@
-"""PyTorch: tensors and generators; modules and optimizers are walked like any instance.
+"""PyTorch: dense tensors and generators; modules and optimizers are walked like any instance.
 
 Contents go in through ``copy_`` under ``no_grad``, never through ``.data``: a graph
 recorded before a restore then raises at ``backward`` instead of giving a wrong
-gradient.
+gradient. Other layouts are in ``torch_layouts``, classes that wrap tensors in
+``torch_wrappers``.
 """
 
 from __future__ import annotations
@@ -10,122 +11,110 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
+from snapshot.adapters import torch_layouts, torch_wrappers
 from snapshot.adapters.protocol import Array, Form, Step
-from snapshot.adapters.reference import Reference
-from snapshot.adapters.subclasses import find_class, name_class
+from snapshot.adapters.reference import BENIGN
+from snapshot.adapters.torch_arrays import (
+    DTYPES,
+    arrays_of,
+    holds_memory,
+    new_tensor,
+    write,
+)
+from snapshot.adapters.torch_leaf import (
+    TensorLeaf,
+    as_stored,
+    count_change,
+    home_of,
+    meta_of,
+    misfit_of,
+    role_of,
+    shapes_misfit,
+    writing,
+)
 from snapshot.model import Role
 
-# dtypes NumPy does not know travel as integers of the same width
-_CARRIERS = {
-    dtype: {1: (torch.uint8, np.uint8), 2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32)}[dtype.itemsize]
-    for name in (
-        "bfloat16",
-        "complex32",
-        "float8_e4m3fn",
-        "float8_e4m3fnuz",
-        "float8_e5m2",
-        "float8_e5m2fnuz",
-        "float8_e8m0fnu",
-    )
-    if (dtype := getattr(torch, name, None)) is not None
-}
-_CLASSES = {"Tensor": torch.Tensor, "Parameter": torch.nn.Parameter}
-_PLAIN = {cls: name for name, cls in _CLASSES.items()}
-_NAMES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+_FREED = "its storage was freed"
 
 
-class TensorAdapter:
+class TensorAdapter(TensorLeaf):
     """Dense tensors of any dtype with whole-byte items, on any device."""
 
     kind = "torch.Tensor"
-    immutable = False
 
     def form(self, obj: Any) -> Form:
-        cls = _PLAIN.get(type(obj)) or name_class(type(obj))
-        meta: tuple[tuple[str, Any], ...] = (
-            ("dtype", str(obj.dtype)),
-            ("device", str(obj.device)),
-            ("class", cls),
-        )
-        if obj.is_leaf and obj.requires_grad:
-            # an attribute too; here for what is made anew inside a pickle
-            meta += (("requires_grad", True),)
-        role = Role.PARAMETER if isinstance(obj, torch.nn.Parameter) else Role.VALUE
-        return Form(tuple(obj.shape), str(obj.dtype).removeprefix("torch."), meta, role)
+        with torch._C.DisableTorchFunctionSubclass():
+            meta = meta_of(obj)
+            if not obj.is_contiguous():
+                meta += _arrangement(obj)
+            if obj.is_conj() or obj.is_neg():
+                meta += (("conj", obj.is_conj()), ("neg", obj.is_neg()))
+            if obj.device.type == "cpu" and torch.cuda.is_initialized() and obj.is_pinned():
+                meta += (("pinned", True),)
+            return Form(tuple(obj.shape), str(obj.dtype).removeprefix("torch."), meta, role_of(obj))
 
     def view(self, obj: Any) -> Array:
-        plain = obj.detach().resolve_conj().resolve_neg()
-        carrier = _CARRIERS.get(plain.dtype)
-        if carrier is None:
-            found: Array = plain.cpu().numpy()
-            return found
-        carried: Array = plain.cpu().view(carrier[0]).numpy().view(carrier[1])
-        return carried
+        return self.views([obj])[0]
+
+    def views(self, objs: Sequence[Any]) -> list[Array]:
+        """:meth:`view` of several: those on a CUDA device come over together."""
+        with torch._C.DisableTorchFunctionSubclass():
+            if not all(map(holds_memory, objs)):
+                raise ValueError(_FREED)
+            return arrays_of(objs)
 
     def misfit(self, obj: Any, form: Form) -> str | None:
-        wanted = dict(form.meta)
-        if tuple(obj.shape) != form.shape:
-            return f"has shape {tuple(obj.shape)}, stored was {form.shape}"
-        if str(obj.dtype) != wanted["dtype"]:
-            return f"has dtype {obj.dtype}, stored was {wanted['dtype']}"
-        if str(obj.device) != wanted["device"]:
-            return f"is on {obj.device}, stored was on {wanted['device']}"
-        return None
+        with torch._C.DisableTorchFunctionSubclass():
+            found = shapes_misfit(obj, form.shape) or misfit_of(obj, form)
+            return found or (None if holds_memory(obj) else _FREED)
 
     def assign(self, obj: Any, contents: Array) -> None:
-        with torch.inference_mode(obj.is_inference()), torch.no_grad():
-            target, source = obj, _tensor(contents, obj.dtype)
-            for axis, stride in enumerate(obj.stride()):
-                if stride == 0 and obj.shape[axis] > 1:
-                    target, source = target.narrow(axis, 0, 1), source.narrow(axis, 0, 1)
-            target.copy_(source)
+        with writing(obj):
+            write(obj, contents)
 
     def assign_span(self, obj: Any, start: int, contents: Array) -> bool:
         if not obj.is_contiguous() or obj.is_conj() or obj.is_neg() or obj.is_inference():
             return False
-        with torch.no_grad():
-            obj.view(-1)[start : start + contents.size].copy_(_tensor(contents, obj.dtype))
+        with writing(obj):
+            write(obj.view(-1)[start : start + contents.size], contents)
         return True
+
+    def touched(self, obj: Any) -> None:
+        """The memory under ``obj`` was written through another object, whose changes may not count as its own."""
+        count_change(obj)
 
     def build(self, form: Form, contents: Array) -> Any:
         wanted = dict(form.meta)
-        made = _tensor(contents, _NAMES[wanted["dtype"]]).to(wanted["device"])
-        cls = _CLASSES.get(wanted["class"]) or find_class(wanted["class"], torch.Tensor)
-        if cls is torch.nn.Parameter:
-            made = torch.nn.Parameter(made, requires_grad=False)
-        elif cls is not torch.Tensor:
-            made = made.as_subclass(cls)
-        return made.requires_grad_() if wanted.get("requires_grad") else made
-
-    def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
-        own = tuple(vars(obj).items())
-        if not obj.is_leaf:
-            return own
-        return (("requires_grad", obj.requires_grad), ("grad", obj.grad), *own)
-
-    def set_attribute(self, obj: Any, name: str, value: Any) -> None:
-        if name == "requires_grad":
-            if obj.is_leaf:
-                obj.requires_grad_(value)
-        elif name == "grad":
-            obj.grad = value
-        else:
-            vars(obj)[name] = value
+        with torch.inference_mode(wanted.get("inference", False)), torch.no_grad():
+            made = _arranged(new_tensor(contents, DTYPES[wanted["dtype"]]), wanted).to(home_of(form.meta))
+            if wanted.get("conj"):
+                made = made.conj().resolve_conj().conj()
+            if wanted.get("neg"):
+                made = torch._neg_view(made.neg())
+        return as_stored(made, form.meta)
 
 
-def _tensor(contents: Array, dtype: Any) -> Any:
-    """The contents as a tensor of ``dtype``; shares memory with ``contents``."""
-    carrier = _CARRIERS.get(dtype)
-    if not contents.flags.writeable:
-        # torch warns about read-only memory, and is right to
-        contents = contents.copy()
-    if carrier is None:
-        return torch.from_numpy(contents)
-    signed = contents.view(np.dtype(str(carrier[0]).removeprefix("torch.")))
-    return torch.from_numpy(signed).view(dtype)
+def _arrangement(obj: Any) -> tuple[tuple[str, Any], ...]:
+    """In what order the axes of a tensor lie in memory, and along which it repeats one element."""
+    strides = obj.stride()
+    repeated = [axis for axis, size in enumerate(obj.shape) if strides[axis] == 0 and size > 1]
+    axes = sorted(range(obj.dim()), key=lambda axis: -strides[axis])
+    return (("axes", ",".join(map(str, axes))), ("repeated", ",".join(map(str, repeated))))
+
+
+def _arranged(made: Any, wanted: Mapping[str, Any]) -> Any:
+    """``made`` with its axes in the stored order; itself where they are (a view into its base, say)."""
+    if "axes" not in wanted or not made.is_contiguous() or made.numel() == 0:
+        return made
+    repeated = [int(axis) for axis in wanted["repeated"].split(",") if axis]
+    shape = made.shape
+    for axis in repeated:
+        made = made.narrow(axis, 0, 1)
+    axes = [int(axis) for axis in wanted["axes"].split(",")]
+    dense = made.permute(axes).clone(memory_format=torch.contiguous_format)
+    return dense.permute([axes.index(axis) for axis in range(len(axes))]).expand(shape)
 
 
 class GeneratorAdapter:
@@ -165,25 +154,25 @@ class GeneratorAdapter:
 
 TENSOR = TensorAdapter()
 GENERATOR = GeneratorAdapter()
-LEAF_ADAPTERS = (TENSOR, GENERATOR)
+LEAF_ADAPTERS = (TENSOR, GENERATOR, *torch_layouts.ADAPTERS, *torch_wrappers.ADAPTERS)
+_CONSTANTS = (torch.dtype, torch.device, torch.layout, torch.memory_format, torch.finfo, torch.iinfo, torch.Size)
 
 
 def handler_for(obj: Any) -> Any:
     """The adapter or reference for ``obj``; None when it is not torch's kind of leaf."""
-    if issubclass(type(obj), torch.Generator):
-        return GENERATOR
-    if not issubclass(type(obj), torch.Tensor):
-        return None
-    if obj.layout != torch.strided or obj.is_quantized or obj.is_nested:
-        return _PACKED
-    if obj.device.type == "meta" or type(obj).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
-        # fake, distributed and other wrapper tensors: the storage is elsewhere
-        return _ELSEWHERE
-    return TENSOR
+    cls = type(obj)
+    if not issubclass(cls, torch.Tensor):
+        if issubclass(cls, torch.Generator):
+            return GENERATOR
+        return BENIGN if issubclass(cls, _CONSTANTS) else None
+    with torch._C.DisableTorchFunctionSubclass():
+        dense = obj.layout is torch.strided and not obj.is_quantized and not obj.is_nested
+        if cls.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+            return torch_layouts.jagged_for(obj) or torch_wrappers.handler_for(obj)
+        if obj.device.type == "meta":
+            return torch_wrappers.META
+        return TENSOR if dense else torch_layouts.handler_for(obj)
 
-
-_PACKED = Reference("a sparse, quantized or nested tensor")
-_ELSEWHERE = Reference("a tensor whose storage is not in this process")
 
 _MODULE = {
     "_parameters": Step(True, Role.PARAMETER),
@@ -201,5 +190,12 @@ def naming(obj: Any) -> Mapping[str, Step]:
 
 
 def implicit() -> dict[str, Any]:
-    """The global generator."""
-    return {"(torch)": torch.default_generator}
+    """The global generators of every device in use."""
+    found = {"(torch)": torch.default_generator}
+    for kind in ("cuda", "xpu"):
+        # empty until something has been done there
+        generators = getattr(getattr(torch, kind, None), "default_generators", ())
+        found.update({f"(torch {kind}:{index})": each for index, each in enumerate(generators)})
+    if torch.backends.mps.is_available():
+        found["(torch mps)"] = torch.mps._get_default_mps_generator()
+    return found

@@ -233,21 +233,6 @@ def test_lazy_layers_without_weights_yet_do_not_stop_a_store():
     assert any("net" in path for path in stored.report)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: torch.eye(3).to_sparse(),
-        lambda: torch.empty(2, device="meta"),
-        lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_tensors_without_plain_storage_are_named_with_a_reason(make):
-    stored = Workspace({"odd": make(), "a": torch.ones(2)}).store("before")
-    assert "tensor" in stored.report["odd"]
-    assert "a" in stored.variables
-
-
 def test_the_global_generator_comes_back():
     workspace = Workspace({})
     workspace.store("before")
