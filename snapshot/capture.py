@@ -110,25 +110,39 @@ class _Pending(NamedTuple):
     memory: Array  #: C-contiguous, in memory order
 
 
-def contents_of(sources: Sources) -> tuple[dict[AnyHandle, Held], list[_Pending]]:
-    """Describe and hash every leaf; nothing is copied but what is scattered in memory."""
+def contents_of(sources: Sources, known: Mapping[AnyHandle, Held]) -> tuple[dict[AnyHandle, Held], list[_Pending]]:
+    """Describe and hash every leaf; nothing is copied but what is scattered in memory.
+
+    ``known`` are descriptions to share where they still hold.
+    """
     places = _places(sources.all)
     held: dict[AnyHandle, Held] = {}
     pending: list[_Pending] = []
     for source, place in zip(sources.all, places, strict=True):
-        array, dtype = source.array, format_dtype(source.array.dtype)
+        handle, kind, form, array = source
+        view: View | None = None
+        order, blocks = "C", tuple[bytes, ...]()
         if place is not None:
-            base = sources.all[place.base].handle.number
-            view = View(base, place.offset, array.strides)
-            leaf = Leaf(source.kind, dtype, array.shape, "C", (), source.form.meta, view)
+            view = View(sources.all[place.base].handle.number, place.offset, array.strides)
         else:
-            order = "C" if array.flags.c_contiguous or not array.flags.f_contiguous else "F"
-            memory = np.ascontiguousarray(array.T if order == "F" else array)
-            memory = memory.reshape(array.shape[::-1] if order == "F" else array.shape)
-            leaf = Leaf(source.kind, dtype, array.shape, order, hash_blocks(memory), source.form.meta)
-            pending.append(_Pending(source.handle, memory))
-        held[source.handle] = Held(leaf, source.form)
+            memory = array
+            if not array.flags.c_contiguous:
+                order = "F" if array.flags.f_contiguous else "C"
+                memory = np.ascontiguousarray(array.T if order == "F" else array)
+            blocks = hash_blocks(memory)
+            pending.append(_Pending(handle, memory))
+        before = known.get(handle)
+        if before is not None and before.form == form and _describes(before.leaf, array, order, blocks, view):
+            held[handle] = before
+        else:
+            leaf = Leaf(kind, format_dtype(array.dtype), array.shape, order, blocks, form.meta, view)
+            held[handle] = Held(leaf, form)
     return held, pending
+
+
+def _describes(leaf: Leaf, array: Array, order: str, blocks: tuple[bytes, ...], view: View | None) -> bool:
+    alike = leaf.blocks == blocks and leaf.order == order and leaf.view == view and leaf.shape == array.shape
+    return alike and leaf.dtype == format_dtype(array.dtype)
 
 
 def new_bytes(held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, int]:
@@ -160,7 +174,7 @@ def capture(
     Raises :class:`OverBudget` before anything is copied.
     """
     sources = Sources(walked, handles)
-    held, pending = contents_of(sources)
+    held, pending = contents_of(sources, previous.leaves if previous is not None else {})
     added = new_bytes(held, pending, blocks)
     if budget is not None and blocks.nbytes + sum(added.values()) > budget:
         raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
@@ -227,10 +241,6 @@ def _share(made: Capture, previous: Capture) -> None:
         made.records, made.starts = previous.records, previous.starts
         if _same_values(made.roots, previous.roots):
             made.roots = previous.roots
-    made.leaves = {
-        handle: before if (before := previous.leaves.get(handle)) == held else held
-        for handle, held in made.leaves.items()
-    }
     if _same_values(made.leaves, previous.leaves):
         made.leaves = previous.leaves
     if _same_values(made.names, previous.names):

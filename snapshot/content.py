@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -72,10 +72,10 @@ class MemoryContent:
         if handle is not None:
             return self._engine_read(handle)
         if path in self.capture.roots:
-            return plain_copy(self.capture, self.capture.roots[path], self._engine_read, {})
+            return plain_copy(self.capture, self.capture.roots[path], self._engine_read)
         for key, known in self._engine.paths(self.capture).objects.items():
             if known == path and key in self.capture.records:
-                return plain_copy(self.capture, self.capture.records[key].owner, self._engine_read, {})
+                return plain_copy(self.capture, self.capture.records[key].owner, self._engine_read)
         raise not_found([path], (*self.variables, *self.capture.roots))
 
     def handle_at(self, path: str) -> AnyHandle | None:
@@ -107,8 +107,28 @@ def number_variable(name: str, value: Any) -> Variable:
     return Variable(name, Role.VALUE, (), array.dtype, array.nbytes, digest)
 
 
-def plain_copy(capture: Capture, child: Any, read: Any, memo: dict[int, Any]) -> Any:
+def plain_copy(capture: Capture, child: Any, read: Callable[[AnyHandle], Any]) -> Any:
     """A stored value rebuilt from plain parts; other objects come back as their text."""
+    memo: dict[int, Any] = {}
+    # generators that wait for each other instead of calls: depth is no limit
+    waiting = [_copying(capture, child, read, memo)]
+    made: Any = None
+    while waiting:
+        try:
+            part = waiting[-1].send(made)
+        except StopIteration as done:
+            waiting.pop()
+            made = done.value
+        else:
+            waiting.append(_copying(capture, part, read, memo))
+            made = None
+    return made
+
+
+def _copying(
+    capture: Capture, child: Any, read: Callable[[AnyHandle], Any], memo: dict[int, Any]
+) -> Generator[Any, Any, Any]:
+    """Yields the parts it needs copied, is sent the copies, and returns its own."""
     if type(child) is Handle:
         return read(child)
     if type(child) in ATOMS:
@@ -121,9 +141,12 @@ def plain_copy(capture: Capture, child: Any, read: Any, memo: dict[int, Any]) ->
     if not record.kind.fixed:
         # a container may hold itself, so it exists before its members do
         head = record.state[:1] if record.kind.name in ("deque", "defaultdict") else ()
-        made = memo[id(child)] = record.kind.build(type(child), head)
-        record.kind.put(made, tuple(plain_copy(capture, part, read, memo) for part in record.state))
-        return made
-    parts = tuple(plain_copy(capture, part, read, memo) for part in record.state)
-    made = memo[id(child)] = record.kind.build(type(child), parts)
-    return made
+        memo[id(child)] = record.kind.build(type(child), head)
+    parts = []
+    for part in record.state:
+        parts.append((yield part))
+    if record.kind.fixed:
+        memo[id(child)] = record.kind.build(type(child), tuple(parts))
+    else:
+        record.kind.put(memo[id(child)], tuple(parts))
+    return memo[id(child)]

@@ -23,7 +23,7 @@ from snapshot.paths import Paths, paths_of
 from snapshot.plan import Choice, Plan, plan
 from snapshot.registry import Registry
 from snapshot.selection import matches, not_found, root_of, split
-from snapshot.walk import Limits, Walk, collector_paused
+from snapshot.walk import Limits, Walk, Walked, collector_paused
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Engine:
             for name, root in roots.items():
                 walk.add(name, root)
             if extra is not None:
-                walk.visit(_objects_of(extra))
+                walk.visit(_objects_of(extra, walk.found))
             budget = self.budget if limited else None
             try:
                 made, added = capture(walk.found, names, self.handles, self.blocks, previous, budget)
@@ -168,7 +168,8 @@ class Engine:
 
     def plan(self, target: Capture, present: Capture, choice: Choice) -> Plan:
         """What restoring ``target`` would write; nothing is written."""
-        return plan(target, present, self.namespace, choice)
+        with collector_paused():
+            return plan(target, present, self.namespace, choice)
 
     def apply(self, made: Plan, target: Capture, present: Capture) -> None:
         """Carry a plan out, all or nothing."""
@@ -176,22 +177,24 @@ class Engine:
 
     def paths(self, of: Capture) -> Paths:
         """The paths of a capture."""
-        return paths_of(of, self.registry)
+        with collector_paused():
+            return paths_of(of, self.registry)
 
 
 def _any(patterns: Iterable[str], path: str, aliases: Iterable[str], role: Any) -> bool:
     return any(matches(pattern, known, role) for pattern in patterns for known in (path, *aliases))
 
 
-def _objects_of(target: Capture) -> list[Any]:
-    """Every live object a capture describes, so that the present knows how it is now."""
-    found = [record.owner for record in target.records.values() if type(record.owner) is not Handle]
-    for handle in target.leaves:
+def _objects_of(target: Capture, found: Walked) -> list[Any]:
+    """Every live object a capture describes and a walk has not found, so that the present knows how it is now."""
+    beyond = target.records.keys() - found.records.keys()
+    more = [target.records[key].owner for key in beyond if type(target.records[key].owner) is not Handle]
+    for handle in target.leaves.keys() - found.leaves.keys():
         if isinstance(handle, PartHandle):
-            found.append(handle.owner)
+            more.append(handle.owner)
         elif (obj := handle.get()) is not None:
-            found.append(obj)
-    return found
+            more.append(obj)
+    return more
 
 
 def _reachable_records(made: Capture, names: Iterable[str]) -> dict[int, Any]:

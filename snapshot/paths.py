@@ -48,7 +48,8 @@ class Paths:
 
 
 class _Place(NamedTuple):
-    child: Any
+    """One way to a leaf."""
+
     path: str
     role: Role | None
     named: bool  #: the path comes from a module's own naming
@@ -63,23 +64,26 @@ def paths_of(capture: Capture, registry: Registry) -> Paths:
 
 
 class _Tracer:
+    """One pass in breadth: whatever is met has its shortest path, and waits in line for what it leads to."""
+
     def __init__(self, capture: Capture, registry: Registry) -> None:
         self._capture = capture
         self._registry = registry
         self._candidates: dict[AnyHandle, list[_Place]] = {}
         self._objects: dict[int, str] = {}
+        self._line: deque[tuple[Record, str, Role | None]] = deque()
+        self._by_leaves = False  #: some paths go by the path of a leaf, which is known at the end only
 
     def trace(self) -> Paths:
         # what no name leads to comes last, so that a name is preferred where there is one
-        roots = sorted(self._capture.roots.items(), key=lambda item: item[0].startswith("("))
-        queue = deque(_Place(root, name, None, False) for name, root in roots)
-        while queue:
-            queue.extend(self._follow(queue.popleft()))
-        best = {
-            handle: next((p for p in places if p.named), places[0]) for handle, places in self._candidates.items()
-        }
+        for name, root in sorted(self._capture.roots.items(), key=lambda item: item[0].startswith("(")):
+            self._meet(root, name, None)
+        while self._line:
+            self._expand(*self._line.popleft())
+        best = {handle: _best(places) for handle, places in self._candidates.items()}
         texts = {handle.number: place.path for handle, place in best.items()}
-        found = Paths(objects={key: self._finished(path, texts) for key, path in self._objects.items()})
+        finished = {key: self._finished(path, texts) for key, path in self._objects.items()}
+        found = Paths(objects=finished if self._by_leaves else self._objects)
         taken: set[str] = set()
         for handle, place in best.items():
             if getattr(handle.adapter, "hidden", False):
@@ -87,9 +91,10 @@ class _Tracer:
                 continue
             path = _free(self._finished(place.path, texts), taken)
             role = place.role or self._capture.leaves[handle].form.role
-            others = dict.fromkeys(
-                self._finished(p.path, texts) for p in self._candidates[handle] if "<key " not in p.path
-            )
+            places = self._candidates[handle]
+            others: Iterable[str] = ()
+            if len(places) > 1 or path != place.path:
+                others = dict.fromkeys(self._finished(p.path, texts) for p in places if "<key " not in p.path)
             found.leaves[handle] = Named(path, role, tuple(other for other in others if other != path))
         for handle, named in _parts(self._capture, self._objects):
             found.leaves[handle] = named
@@ -100,62 +105,62 @@ class _Tracer:
         found.lookup.update({named.path: handle for handle, named in found.leaves.items()})
         return found
 
-    def _follow(self, place: _Place) -> Iterable[_Place]:
-        child = place.child
+    def _meet(self, child: Any, path: str, role: Role | None, named: bool = False) -> None:
+        """Here is a way to ``child``."""
         if type(child) in ATOMS:
-            return ()
-        if type(child) is Handle:
-            known = self._candidates.setdefault(child, [])
-            if child in self._capture.leaves:
-                known.append(place)
-            else:
-                # it could not be read: the report names it
-                del self._candidates[child]
-                self._objects.setdefault(id(child), place.path)
-            attributes = self._capture.records.get(id(child))
-            return self._edges(attributes, place) if attributes and len(known) == 1 else ()
+            return
         key = id(child)
-        if key in self._objects:
-            return ()
-        self._objects[key] = place.path
+        if type(child) is Handle and child in self._capture.leaves:
+            known = self._candidates.setdefault(child, [])
+            known.append(_Place(path, role, named))
+            if len(known) > 1:
+                return
+        elif key in self._objects:
+            return
+        else:
+            # among them handles of leaves that could not be read: the report names them
+            self._objects[key] = path
         record = self._capture.records.get(key)
-        return self._edges(record, place) if record is not None else ()
+        if record is not None and not record.flat:
+            self._line.append((record, path, role))
 
-    def _edges(self, record: Record, place: _Place) -> Iterable[_Place]:
-        if len(place.path) > _LONGEST:
+    def _expand(self, record: Record, path: str, role: Role | None) -> None:
+        """Meet everything that ``record`` leads to."""
+        if len(path) > _LONGEST:
             # the path of something 20,000 levels deep helps nobody, and all of them together fill the memory
-            place = place._replace(path=f"{place.path[:40]}…{record.number}")
+            path = f"{path[:40]}…{record.number}"
         if hasattr(record.kind, "places"):
             live = tuple(child.get() if type(child) is Handle else child for child in record.state)
-            for text, child, role, own in record.kind.places(record.state, live):
-                path = text if own else self._extend(place.path, text, child, record)
-                yield _Place(child, path, role or place.role, own)
+            for text, child, own_role, own in record.kind.places(record.state, live):
+                self._meet(child, text if own else self._extend(path, text, record), own_role or role, own)
             return
         steps = self._registry.naming(record.owner) if record.kind.name == "instance" else {}
         for text, child in record.kind.edges(record.state):
             if type(child) in ATOMS:
                 continue
             step = steps.get(text[1:]) if steps else None
-            if step is not None and step.transparent and type(child) is Handle:
-                yield _Place(child, place.path, step.role or place.role, True)
-            elif step is not None and step.transparent:
-                yield from self._pass_through(child, place.path, step.role)
+            if step is None:
+                self._meet(child, self._extend(path, text, record), role)
+            elif not step.transparent:
+                self._meet(child, self._extend(path, text, record), step.role or role)
+            elif type(child) is Handle:
+                self._meet(child, path, step.role or role, named=True)
             else:
-                role = step.role if step is not None and step.role is not None else place.role
-                yield _Place(child, self._extend(place.path, text, child, record), role, False)
+                self._pass_through(child, path, step.role)
 
-    def _pass_through(self, holder: Any, path: str, role: Role | None) -> Iterable[_Place]:
+    def _pass_through(self, holder: Any, path: str, role: Role | None) -> None:
         record = self._capture.records.get(id(holder))
         if record is None:
             return
         self._objects.setdefault(id(holder), path)
         half = len(record.state) // 2
         for key, child in zip(record.state[:half], record.state[half:]):
-            yield _Place(child, f"{path}.{key}", role, True)
+            self._meet(child, f"{path}.{key}", role, named=True)
 
-    def _extend(self, path: str, text: str, child: Any, record: Record) -> str:
+    def _extend(self, path: str, text: str, record: Record) -> str:
         if text.startswith("[<Handle "):
             # keyed by an array, as an optimizer's state is: known by that array's path, once it has one
+            self._by_leaves = True
             keys = record.state[len(record.state) % 2 :]
             return f"{path}[\0{keys[int(text[9:-2])].number}\0]"
         return path + text
@@ -165,6 +170,10 @@ class _Tracer:
 
 
 _PENDING = re.compile("\0(\\d+)\0")
+
+
+def _best(places: list[_Place]) -> _Place:
+    return places[0] if len(places) == 1 else next((place for place in places if place.named), places[0])
 
 
 def _free(path: str, taken: set[str]) -> str:

@@ -8,6 +8,7 @@ from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.handles import Handle
+from snapshot.paths import Paths
 from snapshot.plan import Plan
 from snapshot.selection import root_of
 from snapshot.status import RestoreStatus
@@ -56,7 +57,7 @@ def status_of(
         assigned=_unique(assigned),
         rebuilt=_unique(rebuilt),
         created=_created(target, present, made),
-        untouched=_untouched(target, present, engine, made, chosen),
+        untouched=_untouched(target, present, named, made, chosen),
         unused=_unique((*made.unused,)),
         changed=_unique(changed),
         removed=tuple(made.unbind),
@@ -72,12 +73,14 @@ def _created(target: Capture, present: Capture, made: Plan) -> tuple[str, ...]:
 
 
 def _untouched(
-    target: Capture, present: Capture, engine: Engine, made: Plan, chosen: Collection[str] | None
+    target: Capture, present: Capture, named: Paths, made: Plan, chosen: Collection[str] | None
 ) -> tuple[str, ...]:
     """Live names and variables of sessions that this restore leaves alone."""
     taken = target.roots if chosen is None else chosen
     found = [name for name in present.names if name not in taken and name not in made.unbind]
-    stored = {engine.paths(target).of(handle) for handle in (*made.matched, *made.write)}
+    if not present.groups:
+        return _unique(found)
+    stored = {named.of(handle) for handle in (*made.matched, *made.write)}
     stored |= {name for _, _, parts in made.group_writes.values() for name in parts}
     for _, _, group in present.groups.values():
         found += [name for name in (*group.parts, *group.uninitialized) if name not in stored]

@@ -222,26 +222,23 @@ class Walk:
             state = kind.take(obj)
         except RuntimeError:
             state = take(kind, obj)
-        previous = self._previous.get(key)
-        if previous is not None and previous.owner is not owner:
-            previous = None
-        alike = previous is not None and (previous.kind is kind or previous.kind.name == kind.name)
-        if alike and previous.flat and same(previous.state, state):
-            self.found.records[key] = previous
-            return ()
+        known = self._previous.get(key)
+        # the id may have belonged to another object then
+        number = known.number if known is not None and known.owner is owner else 0
+        previous = known if number and known is not None and known.kind.name == kind.name else None
         children = state[kind.lead :] if kind.lead else state
+        if previous is not None and same(previous.state, state):
+            self.found.records[key] = previous
+            return () if previous.flat else [child for child in children if type(child) not in ATOMS]
         types = set(map(type, children))
         flat = types <= ATOMS
         next_up = () if flat else [child for child in children if type(child) not in ATOMS]
         if not flat and not types <= self._no_leaves and any(map(self._leafy, types)):
             state = (*state[: kind.lead], *map(self._child, children))
-        if previous is None:
-            record = Record(owner, kind, state, next(numbers), flat)
-        elif alike and same(previous.state, state):
-            record = previous
-        else:
-            record = Record(owner, kind, state, previous.number, flat)
-        self.found.records[key] = record
+            if previous is not None and same(previous.state, state):
+                self.found.records[key] = previous
+                return next_up
+        self.found.records[key] = Record(owner, kind, state, number or next(numbers), flat)
         return next_up
 
     def _holder(self, obj: Any) -> str | None:

@@ -358,7 +358,6 @@ def test_the_value_read_from_a_snapshot_is_a_copy():
     assert snap["params"]["b"].tolist() == [0, 0]
 
 
-@pytest.mark.xfail(strict=True, reason="a value is copied by recursion")
 def test_the_value_of_a_very_deep_structure_can_be_read():
     deep = []
     for _ in range(20_000):
