@@ -16,6 +16,7 @@ from typing import Any
 State = tuple[Any, ...]
 
 _ABSENT = object()
+_PLAIN_KEYS = frozenset({str, bytes, int, float, bool, complex, type(None)})
 
 
 def same(left: State, right: State) -> bool:
@@ -25,7 +26,7 @@ def same(left: State, right: State) -> bool:
 
 def key_text(key: Any, position: int) -> str:
     """How a user would write this key between brackets; objects go by type and position."""
-    if type(key) in (str, bytes, int, float, bool, complex, type(None)):
+    if type(key) in _PLAIN_KEYS:
         return repr(key)
     if type(key) is tuple and all(type(part) in (str, int, float, bool, type(None)) for part in key):
         return repr(key)
@@ -165,10 +166,12 @@ class DictKind:
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         half = len(state) // 2
-        texts = [key_text(key, index) for index, key in enumerate(state[:half])]
-        keys = ((f"<key {text}>", key) for text, key in zip(texts, state[:half]))
-        values = ((f"[{text}]", value) for text, value in zip(texts, state[half:]))
-        return (*values, *keys)
+        keys = state[:half]
+        for index, (key, value) in enumerate(zip(keys, state[half:])):
+            yield f"[{key_text(key, index)}]", value
+        for index, key in enumerate(keys):
+            if type(key) not in _PLAIN_KEYS:
+                yield f"<key {key_text(key, index)}>", key
 
 
 class OrderedDictKind(DictKind):
