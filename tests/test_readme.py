@@ -84,15 +84,15 @@ def test_after_a_restart_contents_go_into_what_was_made_again_and_plain_names_co
     assert after == {"w": made, "options": {"rate": 0.1}, "log": ["a"]}
 
 
-def test_after_a_restart_a_fitted_tree_needs_trust_even_if_it_is_ones_own(tmp_path):
-    from sklearn.tree import DecisionTreeClassifier
+def test_after_a_restart_what_is_compiled_inside_an_estimator_needs_trust_even_if_it_is_ones_own(tmp_path):
+    from sklearn.neighbors import KNeighborsClassifier
 
-    tree = DecisionTreeClassifier().fit([[0.0], [1.0]], [3, 4])
-    snapshot.Workspace({"tree": tree}, tmp_path / "run.zarr").store("last")
+    near = KNeighborsClassifier(1, algorithm="kd_tree").fit([[0.0], [1.0]], [3, 4])
+    snapshot.Workspace({"near": near}, tmp_path / "run.zarr").store("last")
     after: dict = {}
     workspace = snapshot.Workspace(after, tmp_path / "run.zarr")
-    assert "pickle" in workspace.restore("last").unused_reasons["tree"]
+    assert "pickle" in workspace.restore("last").unused_reasons["near"]
     assert after == {}
     workspace.open(tmp_path / "run.zarr", trust=True)
     workspace.restore("last")
-    assert after["tree"].predict([[1.0]]).tolist() == [4]
+    assert after["near"].predict([[1.0]]).tolist() == [4]

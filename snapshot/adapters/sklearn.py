@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator
 from snapshot.adapters.objects import hidden_state
 from snapshot.adapters.protocol import Step
 from snapshot.adapters.reference import Reference
+from snapshot.adapters.sklearn_trees import TREE
 from snapshot.model import Role
 
+LEAF_ADAPTERS = (TREE,)
 _FITTED = {name: Step(False, Role.PARAMETER) for name in ("coef_", "coefs_", "intercept_", "intercepts_")}
-# fit() makes a new tree and never writes an old one
+# fit() makes new ones and never writes an old one
 _FITTED_ONCE = Reference(sealed=True)
 
 
@@ -27,8 +29,10 @@ _COMPILED = (
 
 
 def handler_for(obj: Any) -> Any:
-    """A reference for compiled parts that no method changes after fitting; else None."""
+    """The adapter of a tree, a reference for compiled parts that nothing changes after fitting; else None."""
     cls = type(obj)
+    if cls.__module__ == "sklearn.tree._tree" and cls.__name__ == "Tree":
+        return TREE
     # the estimators of these packages live beside their compiled parts, and are ordinary instances
     return _FITTED_ONCE if cls.__module__.startswith(_COMPILED) and hidden_state(cls) else None
 
