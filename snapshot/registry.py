@@ -12,6 +12,7 @@ import datetime
 import functools
 import re
 import sys
+from _collections import _tuplegetter  # type: ignore[attr-defined]  # the fields of a named tuple's class
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -48,7 +49,7 @@ ATOMS: set[type] = {
     CodeType, ModuleType, re.Pattern, re.Match, Decimal, Fraction, GenericAlias, UnionType,
     datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
     objects.Absent, MappingProxyType, MemberDescriptorType, MethodWrapperType, WrapperDescriptorType,
-    np.ufunc, type(np.sum),
+    np.ufunc, type(np.sum), _tuplegetter,
     *(kind for kind in np.sctypeDict.values() if isinstance(kind, type)),
 }  # fmt: skip
 
@@ -59,7 +60,7 @@ PLAIN_KINDS = {
 }  # fmt: skip
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
-    "torch": "snapshot.adapters.torch",
+    "torch": ("snapshot.adapters.torch", "snapshot.adapters.torch_running"),
     # sessions of graphs, and everything eager
     "tensorflow": ("snapshot.adapters.tensorflow1", "snapshot.adapters.tensorflow2"),
     "keras": "snapshot.adapters.keras",
