@@ -130,16 +130,17 @@ def _of_the_class_statement(name: str, value: Any) -> bool:
 class FixedKind:
     """Something that binds objects together for good: a bound method, a partial, a property.
 
-    ``parts`` names the attributes that hold them.
+    ``parts`` names the attributes that hold them; nothing is made but a ``base``, whatever a record says.
     """
 
     fixed = True
     hashes = False
     lead = 0
 
-    def __init__(self, name: str, *parts: str) -> None:
+    def __init__(self, name: str, *parts: str, base: type = object) -> None:
         self.name = name
         self.parts = parts
+        self.base = base
 
     def take(self, obj: Any) -> State:
         return tuple(getattr(obj, part, None) for part in self.parts)
@@ -148,6 +149,9 @@ class FixedKind:
         raise TypeError(f"a {self.name} cannot be changed")
 
     def build(self, cls: type, state: State) -> Any:
+        if not issubclass(cls, self.base):
+            # calling it would run whatever it is
+            raise TypeError(f"a {self.name} is not made by calling {cls.__qualname__}")
         if cls is functools.partial:
             function, arguments, keywords = state
             return functools.partial(function, *arguments, **keywords)
@@ -199,12 +203,15 @@ CACHED = CachedFunctionKind()
 BUILTIN_METHOD = BuiltinMethodKind("builtin method", "__self__", "__name__")
 
 FIXED = {
-    MethodType: FixedKind("method", "__func__", "__self__"),
-    functools.partial: FixedKind("partial", "func", "args", "keywords"),
-    property: FixedKind("property", "fget", "fset", "fdel"),
-    classmethod: FixedKind("classmethod", "__func__"),
-    staticmethod: FixedKind("staticmethod", "__func__"),
-    slice: FixedKind("slice", "start", "stop", "step"),
+    kind.base: kind
+    for kind in (
+        FixedKind("method", "__func__", "__self__", base=MethodType),
+        FixedKind("partial", "func", "args", "keywords", base=functools.partial),
+        FixedKind("property", "fget", "fset", "fdel", base=property),
+        FixedKind("classmethod", "__func__", base=classmethod),
+        FixedKind("staticmethod", "__func__", base=staticmethod),
+        FixedKind("slice", "start", "stop", "step", base=slice),
+    )
 }
 
 __all__ = ["BUILTIN_METHOD", "CACHED", "CELL", "CLASS", "FIXED", "FUNCTION"]

@@ -183,7 +183,7 @@ class BitGeneratorAdapter(_StateAdapter):
         return cls(0)
 
 
-GENERATOR = FixedKind("numpy.random.Generator", "bit_generator")
+GENERATOR = FixedKind("numpy.random.Generator", "bit_generator", base=np.random.Generator)
 RANDOM = RandomAdapter()
 RANDOM_STATE = RandomStateAdapter()
 SEED_SEQUENCE = SeedSequenceAdapter()
