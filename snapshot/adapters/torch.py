@@ -26,6 +26,7 @@ from snapshot.adapters.torch_arrays import (
 from snapshot.adapters.torch_leaf import (
     TensorLeaf,
     as_stored,
+    building,
     count_change,
     home_of,
     meta_of,
@@ -87,7 +88,7 @@ class TensorAdapter(TensorLeaf):
 
     def build(self, form: Form, contents: Array) -> Any:
         wanted = dict(form.meta)
-        with torch.inference_mode(wanted.get("inference", False)), torch.no_grad():
+        with building(form.meta):
             made = _arranged(new_tensor(contents, DTYPES[wanted["dtype"]]), wanted).to(home_of(form.meta))
             if wanted.get("conj"):
                 made = made.conj().resolve_conj().conj()

@@ -186,7 +186,8 @@ def as_stored(made: Any, meta: Meta) -> Any:
 def writing(obj: Any) -> ExitStack:
     """Everything that a write to ``obj`` must happen under."""
     stack = ExitStack()
-    stack.enter_context(torch._C.DisableTorchFunctionSubclass())
+    # neither what a class overrides nor a default device of the user's
+    stack.enter_context(torch._C.DisableTorchFunction())
     # normal tensors written inside inference mode would not count the change
     stack.enter_context(torch.inference_mode(obj.is_inference()))
     stack.enter_context(torch.no_grad())
@@ -197,3 +198,12 @@ def count_change(obj: Any) -> None:
     """Let graphs that saved ``obj`` know that its contents are others now."""
     if not obj.is_inference():  # these count nothing, and no graph saves them
         torch.autograd.graph.increment_version(obj)
+
+
+def building(meta: Meta) -> ExitStack:
+    """Everything that a new tensor must be made under."""
+    stack = ExitStack()
+    stack.enter_context(torch._C.DisableTorchFunction())
+    stack.enter_context(torch.inference_mode(dict(meta).get("inference", False)))
+    stack.enter_context(torch.no_grad())
+    return stack

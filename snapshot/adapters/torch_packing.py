@@ -20,6 +20,7 @@ from snapshot.adapters.torch_leaf import (
     Meta,
     TensorLeaf,
     as_stored,
+    building,
     count_change,
     home_of,
     meta_of,
@@ -93,7 +94,7 @@ class PackedAdapter(TensorLeaf):
         carried = CARRIERS[dtype][1] if dtype in CARRIERS else None
         if "+" not in wanted["shape"]:
             wanted["shape"] = [int(size) for size in wanted["shape"].split("x") if size]
-        with torch.inference_mode(wanted.get("inference", False)), torch.no_grad():
+        with building(form.meta):
             parts = tuple(
                 tensor_of(array, dtype if array.dtype == carried else None).to(home) for array in unpack(contents)
             )
