@@ -1,13 +1,15 @@
 """Keys and bytes: everything the repository reads or writes passes through here.
 
 :class:`Storage` is a zarr ``Store`` seen from ordinary code: many keys a call, a few
-at a time, errors in our words. Only this file knows whether the keys are files.
+at a time, errors in our words. A local folder is read and written without zarr in
+between (:mod:`snapshot.repository.files`); only this file knows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -16,20 +18,16 @@ from typing import Any, TypeVar
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import cpu, default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import LocalStore
 
 from snapshot.errors import NotARepository, RepositoryError
+from snapshot.repository.files import AT_ONCE, Bytes, Files
 from snapshot.repository.folder import unreadable, unwritable
 
-Bytes = bytes | memoryview
-#: A key, and what gives its bytes.
-Write = tuple[str, Callable[[], Bytes]]
+#: A key, and what gives its bytes, in one part or several.
+Write = tuple[str, Callable[[], Bytes | Sequence[Bytes]]]
 #: A key, and first byte and byte after the last for a part of it.
 Request = tuple[str, tuple[int, int] | None]
 T = TypeVar("T")
-
-#: Measured on local disks: four writers at once are the fastest, more change nothing.
-_AT_ONCE = 4
 
 
 @dataclass
@@ -46,17 +44,20 @@ class Storage:
     """The keys below one place, a local folder or any zarr store.
 
     Nothing is created by looking. Failures are RepositoryError, refused writes NotWritable.
+    With ``durable`` what was written to a folder survives a power cut.
     """
 
-    def __init__(self, target: str | Path | Store) -> None:
+    def __init__(self, target: str | Path | Store, *, durable: bool = False) -> None:
         if isinstance(target, str) and "://" in target:
             raise RepositoryError(
                 f"{target} is an address, not a folder: give a folder, or a zarr store opened on that address."
             )
-        if not isinstance(target, Store):
-            target = Path(target).expanduser().absolute()
-        self.folder = target if isinstance(target, Path) else None
-        self._store: Store = target if isinstance(target, Store) else LocalStore(target)
+        if isinstance(target, Store):
+            self.folder = None
+            self._store = target
+        else:
+            self.folder = Path(target).expanduser().absolute()
+            self._files = Files(self.folder, durable)
 
     def __str__(self) -> str:
         return str(self.folder or self._store)
@@ -67,13 +68,30 @@ class Storage:
 
     def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
         """As :meth:`get` for several keys, in their order."""
-        return self._look(self._get_all(requests)) if self.is_there() else [None] * len(requests)
+        if self.folder is None:
+            return self._look(self._get_all(requests))
+        with self._reading():
+            return [self._files.get(key, span) for key, span in requests]
+
+    def read_into(self, key: str, start: int, out: memoryview) -> bool:
+        """Fill ``out`` from byte ``start`` of ``key`` on; False when it is absent or too short."""
+        if self.folder is not None:
+            with self._reading():
+                return self._files.read_into(key, start, out)
+        found = self.get(key, (start, start + len(out)))
+        if found is None or len(found) != len(out):
+            return False
+        out[:] = found
+        return True
 
     def put(self, items: Iterable[Write]) -> None:
         """Write every item; bytes are asked for when their turn comes. Raises at the first failure."""
         batch = _Batch(list(items))
         try:
-            sync(self._put_all(batch))
+            if self.folder is not None:
+                self._files.put(batch.items, batch.stopped)
+            else:
+                sync(self._put_all(batch))
         except OSError as error:
             raise unwritable(str(self), error) from error
         finally:
@@ -83,24 +101,40 @@ class Storage:
             if batch.begun.is_set():
                 batch.settled.wait()
 
-    def delete(self, key: str) -> None:
-        """Take ``key`` away if it is there."""
-        sync(self._store.delete(key))
+    def delete(self, *keys: str) -> None:
+        """Take keys away that are there."""
+        try:
+            for key in keys:
+                if self.folder is not None:
+                    self._files.delete(key)
+                else:
+                    sync(self._store.delete(key))
+        except OSError as error:
+            raise unwritable(str(self), error) from error
+
+    def delete_folder(self, prefix: str) -> None:
+        """Take an empty folder away; only disks have such a thing."""
+        if self.folder is not None:
+            self._files.delete_folder(prefix)
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
-        return sorted(self._look(_collect(self._store.list_prefix(prefix)))) if self.is_there() else []
+        if self.folder is None:
+            return sorted(self._look(_collect(self._store.list_prefix(prefix))))
+        with self._reading():
+            return sorted(self._files.keys(prefix))
 
     def children(self, prefix: str) -> list[str]:
         """Names directly below ``prefix``."""
-        return self._look(_collect(self._store.list_dir(prefix))) if self.is_there() else []
+        if self.folder is None:
+            return self._look(_collect(self._store.list_dir(prefix)))
+        with self._reading():
+            return self._files.children(prefix)
 
     def is_there(self) -> bool:
         """Whether there is anything to read from: stores other than folders are always there."""
-        try:
+        with self._reading():
             return self.folder is None or self.folder.is_dir()
-        except OSError as error:
-            raise unreadable(str(self), error) from error
 
     def is_empty(self) -> bool:
         """Whether nothing lies here that another program made; NotARepository when a file does."""
@@ -108,14 +142,19 @@ class Storage:
             raise NotARepository(f"{self} is a file, not a repository: give the folder that was stored to.")
         return all(name == ".gitignore" or name.endswith(".partial") for name in self.children(""))
 
-    def _look(self, work: Coroutine[Any, Any, T]) -> T:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return sync(work)
+            yield
         except OSError as error:
             raise unreadable(str(self), error) from error
 
+    def _look(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._reading():
+            return sync(work)
+
     async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
-        gate = asyncio.Semaphore(_AT_ONCE)
+        gate = asyncio.Semaphore(AT_ONCE)
         prototype = default_buffer_prototype()
 
         async def one(key: str, span: tuple[int, int] | None) -> memoryview | None:
@@ -126,14 +165,14 @@ class Storage:
         return list(await asyncio.gather(*(one(key, span) for key, span in requests)))
 
     async def _put_all(self, batch: _Batch) -> None:
-        gate = asyncio.Semaphore(_AT_ONCE)
+        gate = asyncio.Semaphore(AT_ONCE)
         batch.begun.set()
 
-        async def one(key: str, data: Callable[[], Bytes]) -> None:
+        async def one(key: str, data: Callable[[], Bytes | Sequence[Bytes]]) -> None:
             async with gate:
                 if not batch.stopped.is_set():
                     try:
-                        await self._store.set(key, self._buffer(data()))
+                        await self._store.set(key, cpu.Buffer.from_bytes(_joined(data())))
                     except BaseException:
                         batch.stopped.set()
                         raise
@@ -146,9 +185,10 @@ class Storage:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    def _buffer(self, data: Bytes) -> cpu.Buffer:
-        # a store in memory would keep the caller's own bytes, which change later
-        return cpu.Buffer.from_bytes(data if self.folder is not None else bytes(data))
+
+def _joined(data: Bytes | Sequence[Bytes]) -> bytes:
+    # a copy: a store in memory would keep the caller's own bytes, which change later
+    return bytes(data) if isinstance(data, bytes | memoryview) else b"".join(data)
 
 
 async def _collect(keys: AsyncIterator[str]) -> list[str]:

@@ -1,0 +1,169 @@
+"""Keys as files below one folder: what zarr's ``LocalStore`` does, without a detour for every key.
+
+The files are the same, byte for byte and name for name. Going through the store costs
+0.2 ms a call and a copy of every block; here blocks are written from, and read into,
+the very memory they are needed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+Bytes = bytes | memoryview
+
+#: Measured on local disks: four writers at once are the fastest, more change nothing.
+AT_ONCE = 4
+
+
+class Files:
+    """Reads and writes below ``folder``; raises OSError as it comes.
+
+    A file appears whole or not at all. With ``durable`` it has reached the disk, and so
+    has its name, when :meth:`put` returns.
+    """
+
+    def __init__(self, folder: Path, durable: bool = False) -> None:
+        self._folder = os.fspath(folder)
+        self._durable = durable
+
+    def _path(self, key: str) -> str:
+        return f"{self._folder}/{key}" if key else self._folder
+
+    def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
+        """The bytes of ``key`` or of a span of it (shorter where the file ends); None when absent."""
+        try:
+            file = os.open(self._path(key), os.O_RDONLY | _BINARY)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        try:
+            size = os.fstat(file).st_size
+            first, last = (0, size) if span is None else (min(span[0], size), min(span[1], size))
+            out = bytearray(last - first)
+            return memoryview(out)[: _fill(file, memoryview(out), first)]
+        finally:
+            os.close(file)
+
+    def read_into(self, key: str, start: int, out: memoryview) -> bool:
+        """Fill ``out`` with the bytes from ``start`` on; False when the file is absent or too short."""
+        try:
+            file = os.open(self._path(key), os.O_RDONLY | _BINARY)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        try:
+            return _fill(file, out, start) == len(out)
+        finally:
+            os.close(file)
+
+    def put(self, items: Sequence[tuple[str, Any]], stopped: Any) -> None:
+        """Write (key, function that gives its parts), a few at a time; nothing new is begun once ``stopped``."""
+
+        def write(item: tuple[str, Any]) -> None:
+            if stopped.is_set():
+                return
+            try:
+                self._write(item[0], item[1]())
+            except BaseException:
+                stopped.set()
+                raise
+
+        if len(items) <= AT_ONCE:
+            for item in items:
+                write(item)
+        else:
+            with ThreadPoolExecutor(AT_ONCE, "snapshot-write") as pool:
+                try:
+                    for done in [pool.submit(write, item) for item in items]:
+                        done.result()
+                except BaseException:
+                    # an interrupt reaches this thread only; what was begun is over when we leave
+                    stopped.set()
+                    raise
+        if self._durable:
+            self._sync_folders(key for key, _ in items)
+
+    def _write(self, key: str, parts: Bytes | Iterable[Bytes]) -> None:
+        path = self._path(key)
+        # the name zarr's own local store gives to what is not whole yet
+        partial = f"{path}.{token_hex(16)}.partial"
+        try:
+            file = open(partial, "xb")
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = open(partial, "xb")
+        try:
+            with file:
+                for part in [parts] if isinstance(parts, bytes | memoryview) else parts:
+                    file.write(part)
+                if self._durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(partial)
+            raise
+
+    def _sync_folders(self, keys: Iterable[str]) -> None:
+        """A new name is durable when its folder is, and that one's name when the one above is."""
+        if os.name == "nt":
+            return  # folders cannot be opened there, and need not be
+        folders = {os.path.dirname(self._path(key)) for key in keys}
+        while folders:
+            for folder in folders:
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            folders = {os.path.dirname(one) for one in folders if one != self._folder and len(one) > len(self._folder)}
+
+    def delete(self, key: str) -> None:
+        """Take a file away if it is there."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(self._path(key))
+
+    def delete_folder(self, prefix: str) -> None:
+        """Take a folder away if nothing is left in it."""
+        with suppress(OSError):
+            os.rmdir(self._path(prefix))
+
+    def children(self, prefix: str) -> list[str]:
+        """Names directly below ``prefix``; none when it is not a folder."""
+        try:
+            return os.listdir(self._path(prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every file below ``prefix``."""
+        top = self._path(prefix)
+        skip = len(self._folder) + 1
+        return [
+            os.path.join(folder, name)[skip:].replace(os.sep, "/")
+            for folder, _, names in os.walk(top)
+            for name in names
+        ]
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def _fill(file: int, out: memoryview, start: int) -> int:
+    """Read into ``out`` until it is full or the file ends; returns how much was read."""
+    if not hasattr(os, "preadv"):
+        os.lseek(file, start, os.SEEK_SET)
+        with os.fdopen(os.dup(file), "rb", buffering=0) as opened:
+            return opened.readinto(out) or 0
+    done = 0
+    while done < len(out):
+        count = os.preadv(file, [out[done:]], start + done)
+        if count == 0:
+            break
+        done += count
+    return done
