@@ -14,6 +14,7 @@ import numpy as np
 from snapshot.adapters.protocol import Array, Form
 
 _LEAF = -1  # TREE_LEAF: there is no child
+_OTHER_NODES = "was stored by a version of scikit-learn whose trees have other nodes"
 
 
 class TreeAdapter:
@@ -39,7 +40,7 @@ class TreeAdapter:
         state = obj.__getstate__()
         nodes, values = state["nodes"], state["values"]
         found = np.empty(nodes.shape, _row(state))
-        for name in nodes.dtype.names:
+        for name, _ in _fields(nodes.dtype):
             found[name] = nodes[name]
         found["value"] = values
         return found
@@ -52,7 +53,7 @@ class TreeAdapter:
         for what in ("n_features", "n_classes", "max_depth"):
             if now[what] != stored[what]:
                 return f"has {what} {now[what]}, stored was {stored[what]}"
-        return None if present.dtype == form.dtype else "was stored by a version of scikit-learn with other nodes"
+        return None if present.dtype == form.dtype else _OTHER_NODES
 
     def assign(self, obj: Any, contents: Array) -> None:
         # with as many nodes as it has its memory stays where it is, and so do arrays that look into it
@@ -70,7 +71,7 @@ class TreeAdapter:
         made = Tree(meta["n_features"], classes, len(classes))
         expected = np.dtype([*_fields(made.__getstate__()["nodes"].dtype), _value(made)])
         if contents.dtype != expected:
-            raise ValueError("it was stored by a version of scikit-learn whose trees have other nodes")
+            raise ValueError(_OTHER_NODES)
         made.__setstate__(_state(contents, made, meta["max_depth"]))
         return made
 
