@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import layout
+from snapshot.repository.folded import read_folds
 from snapshot.repository.header import Header
 from snapshot.repository.storage import Storage
 
@@ -27,29 +28,66 @@ class Catalogue:
         self._storage = storage
         self._headers: dict[Key, Header] = {}
         self._unreadable: set[Key] = set()
+        self._old: dict[str, bool] = {}
+        self._folds: set[tuple[str, int]] = set()
 
     def read(self) -> tuple[list[Header], list[Header]]:
         """(those that count, those that were dropped), with the labels they have now."""
-        notes: dict[str, set[Key]] = {"zarr.json": set(), "label": set(), "dropped": set()}
+        there: set[Key] = set()
+        notes: dict[str, dict[Key, str]] = {"label": {}, "dropped": {}}
         for run in self._storage.children("runs"):
-            for key in self._storage.keys(f"runs/{run}/snapshots"):
-                if found := layout.read_snapshot_key(key):
-                    notes[found[2]].add((found[0], found[1]))
-        self._load(notes["zarr.json"] - self._unreadable)
-        there = [self._headers[key] for key in sorted(notes["zarr.json"] & self._headers.keys())]
-        labelled = self._labelled(there, notes["label"])
-        dropped = notes["dropped"]
+            there |= self._read_old(run, notes) if self._is_old(run) else self._read_run(run)
+        for name in self._storage.children(layout.NOTES):
+            if found := layout.read_note_name(name):
+                notes[found[2]][found[0], found[1]] = f"{layout.NOTES}/{name}"
+        self._load(there - self._unreadable)
+        headers = [self._headers[key] for key in sorted(there & self._headers.keys())]
+        labelled = self._labelled(headers, notes["label"])
+        dropped = notes["dropped"].keys()
         return (
             [one for one in labelled if one.key not in dropped],
             [one for one in labelled if one.key in dropped],
         )
 
+    def _is_old(self, run: str) -> bool:
+        """Whether a run is of format 1, which keeps labels and drops beside each snapshot."""
+        if run not in self._old:
+            found = self._storage.get(layout.run_key(run))
+            if found is None:
+                return False  # nothing is committed yet
+            self._old[run] = json.loads(bytes(found))["attributes"].get("format", 1) < 2
+        return self._old[run]
+
+    def _read_old(self, run: str, notes: dict[str, dict[Key, str]]) -> set[Key]:
+        there: set[Key] = set()
+        for key in self._storage.keys(f"runs/{run}/snapshots"):
+            if found := layout.read_snapshot_key(key):
+                if found[2] == "zarr.json":
+                    there.add((found[0], found[1]))
+                else:
+                    notes[found[2]][found[0], found[1]] = key
+        return there
+
+    def _read_run(self, run: str) -> set[Key]:
+        """The committed snapshots of a run: those its folds name, and those with a header of their own."""
+        folds = {int(name) for name in self._storage.children(layout.timeline_folder(run)) if name.isdecimal()}
+        fresh = [number for number in folds if (run, number) not in self._folds]
+        for number, headers in read_folds(self._storage, run, fresh).items():
+            self._folds.add((run, number))
+            for header in headers:
+                self._headers.setdefault(header.key, header)
+        names = self._storage.children(f"runs/{run}/snapshots")
+        # a folder is made before its header: without one it is not a snapshot yet
+        return {(run, int(name)) for name in names if name.isdecimal()}
+
     def _load(self, keys: Iterable[Key]) -> None:
         missing = [key for key in keys if key not in self._headers]
         found = self._storage.get_many([(layout.commit_key(*key), None) for key in missing])
         for key, data in zip(missing, found, strict=True):
+            if data is None:
+                continue
             try:
-                self._headers[key] = Header.decode(data or b"")
+                self._headers[key] = Header.decode(data)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self._unreadable.add(key)
                 warnings.warn(
@@ -59,16 +97,17 @@ class Catalogue:
                     stacklevel=5,
                 )
 
-    def _labelled(self, headers: list[Header], relabelled: set[Key]) -> list[Header]:
+    def _labelled(self, headers: list[Header], relabelled: Mapping[Key, str]) -> list[Header]:
         """Each with the label it has now.
 
         A label stored again in a notebook's run has moved for good: the older snapshot
         does not get it back when the newer one loses it or is dropped.
         """
         wanted = [one.key for one in headers if one.key in relabelled]
-        found = self._storage.get_many([(layout.label_key(*key), None) for key in wanted])
+        found = self._storage.get_many([(relabelled[key], None) for key in wanted])
         said = {key: note for key, data in zip(wanted, found, strict=True) if (note := _read_label(data))}
-        claims = [(one.time, one.id, one, one.label) for one in headers]
+        claims: list[tuple[datetime, int, Header, str | None]]
+        claims = [(one.time, one.id, one, one.label) for one in headers if one.label is not None]
         claims += [(said[one.key][1], one.id, one, said[one.key][0]) for one in headers if one.key in said]
         last: dict[tuple[str, str, str | None], Key] = {}
         for _, _, one, label in sorted(claims, key=lambda claim: claim[:2]):
@@ -78,7 +117,7 @@ class Catalogue:
             label = said[one.key][0] if one.key in said else one.label
             return label if last[one.run, one.notebook, label] == one.key else None
 
-        return [replace(one, label=now(one)) for one in headers]
+        return [one if one.label is None and one.key not in said else replace(one, label=now(one)) for one in headers]
 
 
 def label_note(label: str | None) -> bytes:

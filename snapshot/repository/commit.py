@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -40,12 +40,13 @@ class Commit:
     """
 
     def __init__(self, entry: Entry, known: Known, run: str, rows: Rows, pack: int) -> None:
-        self.writes: dict[str, Callable[[], Bytes]] = {}
+        #: The number after those of the packs that are written.
+        self.next_pack = pack
+        self.writes: dict[str, Callable[[], Bytes | Sequence[Bytes]]] = {}
         self.known = known.draft()
         self._entry = entry
         self._run = run
         self._rows = rows
-        self._pack = layout.pack_folder(run, pack)
         self._pieces: list[Bytes] = []
         self._pack_size = 0
         self.table = self._plan()
@@ -61,11 +62,16 @@ class Commit:
             report=entry.report,
             plain=entry.plain,
         )
-        if self._pack_size:
-            pieces, size = self._pieces, self._pack_size
-            self.writes[f"{self._pack}/zarr.json"] = partial(layout.pack_array, size)
-            self.writes[layout.pack_chunk_key(self._pack)] = partial(b"".join, pieces)
+        self._close_pack()
         return table
+
+    def _close_pack(self) -> None:
+        if self._pack_size:
+            pack = layout.pack_folder(self._run, self.next_pack)
+            self.writes[f"{pack}/zarr.json"] = partial(layout.pack_array, self._pack_size)
+            self.writes[layout.pack_chunk_key(pack)] = partial(list, self._pieces)
+            self.next_pack += 1
+        self._pieces, self._pack_size = [], 0
 
     def _place(self, stored: StoredLeaf) -> tuple[Place, ...]:
         leaf = stored.leaf
@@ -85,7 +91,9 @@ class Commit:
         place = self.known.piece(digest)
         if place is None:
             data = _flat(self._entry.block(digest)) if data is None else data
-            place = InPack(self._pack, self._pack_size, len(data))
+            if self._pack_size + len(data) > layout.PACK_BYTES:
+                self._close_pack()
+            place = InPack(layout.pack_folder(self._run, self.next_pack), self._pack_size, len(data))
             gap = -len(data) % layout.PACK_ALIGNMENT
             self._pieces += [data, bytes(gap)]
             self._pack_size += len(data) + gap
@@ -125,9 +133,9 @@ class Commit:
         self.writes[key] = partial(_padded, block, size)
 
 
-def _padded(block: memoryview, size: int) -> Bytes:
+def _padded(block: memoryview, size: int) -> list[Bytes]:
     """zarr's chunks are all of one size: the last one along an axis is filled up with zeros."""
-    return block if len(block) == size else bytes(block) + bytes(size - len(block))
+    return [block] if len(block) == size else [block, bytes(size - len(block))]
 
 
 def _flat(buffer: Any) -> memoryview:

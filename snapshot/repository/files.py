@@ -92,22 +92,21 @@ class Files:
         # the name zarr's own local store gives to what is not whole yet
         partial = f"{path}.{token_hex(16)}.partial"
         try:
-            file = open(partial, "xb")
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            file = open(partial, "xb")
-        try:
-            with file:
-                for part in [parts] if isinstance(parts, bytes | memoryview) else parts:
-                    file.write(part)
-                if self._durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+            self._write_whole(partial, [parts] if isinstance(parts, bytes | memoryview) else parts)
             os.replace(partial, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(partial)
             raise
+
+    def _write_whole(self, path: str, parts: Iterable[Bytes]) -> None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            for part in parts:
+                file.write(part)
+            if self._durable:
+                file.flush()
+                os.fsync(file.fileno())
 
     def _sync_folders(self, keys: Iterable[str]) -> None:
         """A new name is durable when its folder is, and that one's name when the one above is."""
@@ -121,7 +120,7 @@ class Files:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-            folders = {os.path.dirname(one) for one in folders if one != self._folder and len(one) > len(self._folder)}
+            folders = {os.path.dirname(one) for one in folders if len(one) > len(self._folder)}
 
     def delete(self, key: str) -> None:
         """Take a file away if it is there."""

@@ -31,27 +31,40 @@ class Header:
 
     def encode(self) -> bytes:
         """The zarr group that commits the snapshot."""
-        return layout.group(
-            {
-                "snapshot": {
-                    "run": self.run,
-                    "id": self.id,
-                    "label": self.label,
-                    "step": int(self.step),
-                    "time": self.time.isoformat(),
-                    "parent": self.parent,
-                    "note": self.note,
-                    "notebook": self.notebook,
-                    "table": self.table.hex(),
-                    "nbytes": self.nbytes,
-                }
-            }
-        )
+        return layout.group({"snapshot": self.as_json()})
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Header:
         """Read :meth:`encode` back. Raises ValueError, KeyError or TypeError on anything else."""
-        about: dict[str, Any] = json.loads(bytes(data))["attributes"]["snapshot"]
-        about["time"] = datetime.fromisoformat(about["time"])
-        about["table"] = bytes.fromhex(about["table"])
-        return cls(**{name: about[name] for name in cls.__slots__})
+        return cls.from_json(json.loads(bytes(data))["attributes"]["snapshot"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "run": self.run,
+            "id": self.id,
+            "label": self.label,
+            "step": int(self.step),
+            "time": self.time.isoformat(),
+            "parent": self.parent,
+            "note": self.note,
+            "notebook": self.notebook,
+            "table": self.table.hex(),
+            "nbytes": self.nbytes,
+        }
+
+    @classmethod
+    def from_json(cls, about: dict[str, Any]) -> Header:
+        """The header that :meth:`as_json` gave. Raises KeyError, ValueError or TypeError."""
+        return cls(
+            run=about["run"],
+            id=about["id"],
+            label=about["label"],
+            step=about["step"],
+            time=datetime.fromisoformat(about["time"]),
+            parent=about["parent"],
+            note=about["note"],
+            notebook=about["notebook"],
+            table=bytes.fromhex(about["table"]),
+            nbytes=about["nbytes"],
+        )

@@ -5,10 +5,11 @@
     zarr.json                                   group; FORMAT, the block size, the hash
     runs/<run>/                                 written by one process only, so nothing is locked
       variables/<slug>/<form>/                  array (rows, *shape) in chunks of one block
-      packs/<n>/                                array of bytes: small values, records, pickles
+      packs/<n>/                                array of bytes: values up to 2 MiB, records, pickles
       snapshots/<n>/table                       gzipped JSON: what the snapshot holds and where
       snapshots/<n>/zarr.json                   group: label, step, time, ...; written last
-      snapshots/<n>/label, .../dropped          what was decided about it afterwards
+      timeline/<k>                              gzipped JSON: the headers of 256 snapshots, folded
+    notes/<run>.<n>.label, ....dropped          what was decided about a snapshot afterwards
 
 A snapshot exists when its ``zarr.json`` does; nothing that a committed table names is
 ever written again. A *row* is one distinct content of a variable. In a row that
@@ -19,7 +20,11 @@ authoritative**; for a variable that changed everywhere each row is complete.
 
 Format history
 --------------
-1 (2026-11): rows of uncompressed blocks, packs, gzipped JSON tables.
+1 (2026-11): rows of uncompressed blocks, packs of values up to 64 KiB (one a snapshot), gzipped
+  JSON tables; ``label`` and ``dropped`` beside each snapshot's header.
+2 (2026-11): packs of up to 8 MiB take values up to 2 MiB, because a file for each costs more than
+  the bytes; ``notes`` and ``timeline``, so that opening reads a few keys and not some of every
+  snapshot. Runs of format 1 are read where they are.
 """
 
 from __future__ import annotations
@@ -36,9 +41,13 @@ import xxhash
 from snapshot.cutting import BLOCK_BYTES, Cut, cut
 from snapshot.model import Leaf, parse_dtype
 
-FORMAT = 1
-#: Leaves up to this size share one object per snapshot: a file each would cost more than the bytes.
-SMALL_BYTES = 64 * 1024
+FORMAT = 2
+#: Leaves up to this size share objects: a file each would cost more than the bytes.
+SMALL_BYTES = 2 * 1024 * 1024
+#: A pack that has grown to this size is full.
+PACK_BYTES = 8 * 1024 * 1024
+#: Ids of one file of a run's folded timeline.
+FOLD = 256
 #: Where a piece of a pack may start, so that every dtype is aligned.
 PACK_ALIGNMENT = 64
 
@@ -49,6 +58,7 @@ _NATIVE = frozenset(
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
 _SNAPSHOT_KEY = re.compile(r"runs/([^/]+)/snapshots/(\d+)/(zarr\.json|label|dropped)")
+_NOTE = re.compile(r"([^/.]+)\.(\d+)\.(label|dropped)")
 
 
 def digest_of(data: Any) -> bytes:
@@ -68,22 +78,45 @@ def table_key(run: str, number: int) -> str:
     return f"{snapshot_folder(run, number)}/table"
 
 
+NOTES = "notes"
+
+
 def label_key(run: str, number: int) -> str:
-    return f"{snapshot_folder(run, number)}/label"
+    return f"{NOTES}/{run}.{number}.label"
 
 
 def dropped_key(run: str, number: int) -> str:
-    return f"{snapshot_folder(run, number)}/dropped"
+    return f"{NOTES}/{run}.{number}.dropped"
 
 
-def groups_of(run: str) -> list[str]:
-    """The folders above a run's arrays: zarr lists only what is a node of its own."""
+def read_note_name(name: str) -> tuple[str, int, str] | None:
+    """(run, number, "label" | "dropped") of a name below ``notes/``, else None."""
+    found = _NOTE.fullmatch(name)
+    return (found[1], int(found[2]), found[3]) if found else None
+
+
+def run_key(run: str) -> str:
+    return f"runs/{run}/zarr.json"
+
+
+def timeline_folder(run: str) -> str:
+    return f"runs/{run}/timeline"
+
+
+def fold_of(number: int) -> int:
+    """Which file of the folded timeline a snapshot belongs to."""
+    return (number - 1) // FOLD
+
+
+def groups_of(run: str) -> dict[str, dict[str, Any]]:
+    """The folders above a run's arrays, with their attributes: zarr lists only what is a node of its own."""
     here = f"runs/{run}"
-    return ["runs", here, *(f"{here}/{part}" for part in ("variables", "packs", "snapshots"))]
+    plain = ("runs", *(f"{here}/{part}" for part in ("variables", "packs", "snapshots")))
+    return {**{folder: {} for folder in plain}, here: {"format": FORMAT}}
 
 
 def read_snapshot_key(key: str) -> tuple[str, int, str] | None:
-    """(run, number, "zarr.json" | "label" | "dropped") of a key below ``runs/``, else None."""
+    """(run, number, "zarr.json" | "label" | "dropped") of a key of a run of format 1, else None."""
     found = _SNAPSHOT_KEY.fullmatch(key)
     return (found[1], int(found[2]), found[3]) if found else None
 
@@ -159,7 +192,7 @@ def group(attributes: Mapping[str, Any] | None = None) -> bytes:
     return _json({"zarr_format": 3, "node_type": "group", "attributes": dict(attributes or {})})
 
 
-def root(identity: str) -> bytes:
+def root(identity: str | None) -> bytes:
     """The group that makes a folder a repository; ``identity`` tells it from one made later in its place."""
     about = {
         "format": FORMAT,

@@ -18,8 +18,8 @@ from snapshot.repository.table import InPack, InRow, Piece, Place, Table
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Blocks fetched together: enough to keep the disk busy, little enough to hold twice.
-_TOGETHER = 8
+#: Pieces up to this size are read with their neighbours, which are likely to be wanted next.
+_WINDOWED = 256 * 1024
 
 
 class Committed:
@@ -96,6 +96,18 @@ class Committed:
         """One block of one leaf, its hash checked."""
         return bytes(self.blocks(number, [index])[0])
 
+    def read_into(self, number: int, index: int, out: memoryview) -> None:
+        """Fill ``out``, of the block's size, with one block of one leaf; its hash is checked. Raises Damaged."""
+        stored, place = self.stored(number), self.places(number)[index]
+        if isinstance(place, InPack) and place.length <= _WINDOWED:
+            out[:] = self.blocks(number, [index])[0]
+            return
+        key, start = _beginning(stored.leaf, place)
+        if not self._storage.read_into(key, start, out):
+            raise Damaged(self._damage(f"variable {stored.path!r}", key, None))
+        if layout.digest_of(out) != stored.leaf.blocks[index]:
+            raise Damaged(self._damage(f"variable {stored.path!r}", key, out))
+
     def blocks(self, number: int, indices: list[int]) -> list[memoryview]:
         """Several blocks of one leaf, their hashes checked."""
         stored, places = self.stored(number), self.places(number)
@@ -122,11 +134,9 @@ class Committed:
         where = layout.cut_of(leaf)
         # NumPy refuses an empty buffer for an array without elements
         out = np.empty(max(1, leaf.nbytes), np.uint8)
-        for start in range(0, len(leaf.blocks), _TOGETHER):
-            indices = list(range(start, min(start + _TOGETHER, len(leaf.blocks))))
-            for index, data in zip(indices, self.blocks(number, indices), strict=True):
-                first, last = where.span(index)
-                out[first:last] = data
+        for index in range(len(leaf.blocks)):
+            first, last = where.span(index)
+            self.read_into(number, index, out[first:last].data)
         return out
 
     def _piece(self, piece: Piece, what: str) -> bytes:
@@ -153,6 +163,13 @@ def _request(leaf: Leaf, place: Place, span: tuple[int, int]) -> tuple[str, Any]
         key = layout.chunk_key(place.array, leaf, layout.cut_of(leaf), place.row, place.number)
         return key, (0, span[1] - span[0])
     return layout.pack_chunk_key(place.pack), place
+
+
+def _beginning(leaf: Leaf, place: Place) -> tuple[str, int]:
+    """The key that holds a block, and its first byte there."""
+    if isinstance(place, InPack):
+        return layout.pack_chunk_key(place.pack), place.offset
+    return layout.chunk_key(place.array, leaf, layout.cut_of(leaf), place.row, place.number), 0
 
 
 def read_table(storage: Storage, header: Header) -> Table:

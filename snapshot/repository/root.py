@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from secrets import token_hex
 from typing import Any
 
 from snapshot.errors import NewerFormat, NotARepository
@@ -40,6 +41,19 @@ def check_is_there(storage: Storage) -> None:
             f"There is no snapshot repository at {storage}: nothing was found there. "
             "Check the path; %snapshot store makes one."
         )
+
+
+def identity_to_upgrade(storage: Storage) -> str | None:
+    """The identity of a repository whose root names an older format than we write; None when it needs no change.
+
+    Earlier runs stay as they are; versions that do not know the newer runs then say so.
+    """
+    data = storage.get(layout.ROOT_KEY)
+    number = _format_number(data)
+    if data is None or number is None or number >= layout.FORMAT:
+        return None
+    about: dict[str, Any] = json.loads(bytes(data))["attributes"]["snapshot_repository"]
+    return str(about.get("id") or token_hex(8))
 
 
 def _format_number(data: memoryview | None) -> int | None:

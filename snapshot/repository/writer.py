@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from secrets import token_hex
 from threading import RLock
@@ -13,11 +14,12 @@ from snapshot.repository import layout
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.commit import Commit, Rows
 from snapshot.repository.entry import Entry
+from snapshot.repository.folded import Folding, encode_fold, fold_key
 from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
 from snapshot.repository.reader import read_table
-from snapshot.repository.root import is_repository
+from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.storage import Storage
 from snapshot.timeline import SnapshotKey, parent_key
@@ -48,6 +50,7 @@ class Writer:
         self._process = os.getpid()
         self._rows = Rows(self._existing_rows)
         self._committed: dict[int, Header] = {}
+        self._folding = Folding()
         self._pack: int | None = None
         self._uncertain: set[int] = set()
         self._resumed = False
@@ -76,17 +79,18 @@ class Writer:
             if self._is_committed(entry.snapshot):
                 return
             self._learn_parent(entry.snapshot)
-            pack, self._pack = self._pack or 1, (self._pack or 1) + 1
-            plan = Commit(entry, self._known, run, self._rows, pack)
-            self._write(entry, plan)
+            plan = Commit(entry, self._known, run, self._rows, self._pack or 1)
+            self._pack = plan.next_pack
+            header = self._write(entry, plan)
             self._known.accept(plan.known)
+            self._fold(header)
 
-    def _write(self, entry: Entry, plan: Commit) -> None:
+    def _write(self, entry: Entry, plan: Commit) -> Header:
         number = entry.snapshot.id
         table = plan.table.encode()
         header = self._header(entry, table)
-        groups = () if self._committed else layout.groups_of(self._run)
-        plan.writes.update({f"{folder}/zarr.json": layout.group for folder in groups})
+        groups = {} if self._committed else layout.groups_of(self._run)
+        plan.writes.update({f"{folder}/zarr.json": partial(layout.group, about) for folder, about in groups.items()})
         plan.writes[layout.table_key(self._run, number)] = lambda: table
         self._uncertain.add(number)
         self._storage.put(plan.writes.items())
@@ -99,6 +103,14 @@ class Writer:
             raise
         self._uncertain.discard(number)
         self._committed[number] = header
+        return header
+
+    def _fold(self, header: Header) -> None:
+        """Keep opening fast: headers that are complete in number become one object. Nothing depends on it."""
+        done = self._folding.add(header)
+        if done is not None:
+            with suppress(RepositoryError):
+                self._storage.put([(fold_key(self._run, done[0]), partial(encode_fold, done[1]))])
 
     def _open_run(self) -> None:
         """Before the first commit: make the repository, see what it holds already.
@@ -111,10 +123,13 @@ class Writer:
         if self._pack is not None:
             self._known, self._learned = Known(), set()
             self._begin(self._run)
-        if not is_repository(self._storage):
-            if self._storage.folder is not None:
-                make_folder(self._storage.folder)
-            self._storage.put([(layout.ROOT_KEY, partial(layout.root, token_hex(8)))])
+        identity: str | None = token_hex(8)
+        if is_repository(self._storage):
+            identity = identity_to_upgrade(self._storage)
+        elif self._storage.folder is not None:
+            make_folder(self._storage.folder)
+        if identity is not None:
+            self._storage.put([(layout.ROOT_KEY, partial(layout.root, identity))])
         self._root = self._storage.get(layout.ROOT_KEY)
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
@@ -150,7 +165,10 @@ class Writer:
         """Make a commit undone, as if the store had been interrupted in time; labels it moved are where they were."""
         with self._lock:
             if self._committed.pop(snapshot.id, None) is not None:
+                self._folding.remove(snapshot.id)
                 self._storage.delete(layout.commit_key(self._run, snapshot.id))
+                self._storage.delete(layout.table_key(self._run, snapshot.id))
+                self._storage.delete_folder(layout.snapshot_folder(self._run, snapshot.id))
 
     def _is_committed(self, snapshot: Snapshot) -> bool:
         """Whether this very snapshot is there; RepositoryError when another has its number."""

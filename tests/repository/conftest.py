@@ -9,8 +9,15 @@ import xxhash
 
 from snapshot.cutting import cut
 from snapshot.model import Leaf, Role, Snapshot, View, format_dtype
-from snapshot.repository import Repository
+from snapshot.repository import Repository, layout
 from snapshot.repository.entry import Entry, StoredLeaf
+
+
+@pytest.fixture(autouse=True)
+def small_arrays_have_rows(monkeypatch):
+    """Arrays of 100 KB stand for those of many MB, so that the tests need not be slow."""
+    monkeypatch.setattr(layout, "SMALL_BYTES", 64 * 1024)
+
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

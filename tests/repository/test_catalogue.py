@@ -47,7 +47,7 @@ def test_a_label_given_later_moves_too_and_rewrites_nothing(example, home, line)
     after = example.files(home)
     assert [one.label for one in line] == ["good", None, None]
     assert {name: after[name] for name in before} == before
-    assert {name.rpartition("/")[2] for name in set(after) - set(before)} == {"label"}
+    assert set(after) - set(before) == {"notes/first.1.label", "notes/first.3.label"}
     assert Repository(home)["good"].id == 1
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snapshot.errors import NewerFormat, NotARepository, NotWritable, RepositoryError
-from snapshot.repository import Repository
+from snapshot.repository import Repository, layout
 
 
 @pytest.mark.parametrize("opener", [Repository, Repository.create_or_open])
@@ -56,7 +56,7 @@ def test_a_newer_format_names_both_versions_and_the_way_out(example, commit, hom
     about = json.loads((home / "zarr.json").read_text())
     about["attributes"]["snapshot_repository"]["format"] = 7
     (home / "zarr.json").write_text(json.dumps(about))
-    with pytest.raises(NewerFormat, match=r"format 7.*up to 1.*pip install --upgrade"):
+    with pytest.raises(NewerFormat, match=rf"format 7.*up to {layout.FORMAT}.*pip install --upgrade"):
         opener(home)
 
 
