@@ -58,6 +58,8 @@ PLAIN_KINDS = {
     "list", "tuple", "named tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice",
     "object array", "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
 }  # fmt: skip
+_MADE_BY_BASE: tuple[Any, ...] = (*containers.CONTAINERS, *code.FIXED.values(), randomness.GENERATOR)
+_BASES: dict[str, type] = {kind.name: kind.base for kind in _MADE_BY_BASE}
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "torch": ("snapshot.adapters.torch", "snapshot.adapters.torch_running"),
@@ -189,7 +191,8 @@ class Registry:
         if not isinstance(cls, type):
             return False
         if kind in PLAIN_KINDS:
-            return True
+            # a forged record may name any class there is
+            return issubclass(cls, _BASES.get(kind, object))
         allowed = [module.buildable for module in self._adapters if hasattr(module, "buildable")]
         return kind == "instance" and any(allow(cls) for allow in allowed)
 
