@@ -112,6 +112,16 @@ class Application:
             if handle in self._present.leaves:
                 self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present, None))  # type: ignore[misc]
             self._write(handle, obj, self._target, self._present)
+        self._tell_views()
+
+    def _tell_views(self) -> None:
+        """Tell views that their memory was written: a tensor in an array's memory counts its changes itself."""
+        written = {handle.number for handle in self._plan.write}
+        for handle in self._plan.matched if written else ():
+            view = self._target.leaves[handle].leaf.view
+            touched = getattr(handle.adapter, "touched", None)
+            if view is not None and view.base in written and touched is not None and type(handle) is Handle:
+                touched(handle.get())
 
     def _write(self, handle: Handle, obj: Any, source: Capture, now: Capture | None) -> None:
         """Write the blocks of ``source`` that differ from ``now``."""

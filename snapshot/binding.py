@@ -100,7 +100,7 @@ class Binder:
         self._leaves = leaves
         self._engine = engine
         self._unpickle = unpickle
-        self._feasible = Feasibility(graph, engine.registry)
+        self._feasible = Feasibility(graph, engine.registry, self._refused)
         self._objects: dict[int, Any] = {}
         self._adopted: set[int] = set()
         self._makeable: set[int] = set()
@@ -273,9 +273,7 @@ class Binder:
         if attributes is not None and getattr(adapter, "whole", False):
             blocked = self._blocked(*attributes.state)
             if blocked is not None:
-                self.unused[path] = (
-                    f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
-                )
+                self.unused[path] = blocked
                 return LEFT_OUT
         try:
             contents = self._new_contents(number, held, path)
@@ -306,24 +304,33 @@ class Binder:
                     return view_of(memory, held.leaf)
         return self._leaves.contents(number)
 
+    def _refused(self, number: int) -> str | None:
+        """Why no object here can hold a leaf, as far as its description tells; None when one may."""
+        held = self._leaves.held(number)
+        refusal = getattr(adapter_named(held.leaf.kind, self._engine.registry), "refusal", None)
+        found: str | None = refusal(held.form) if refusal is not None else None
+        return found
+
     # --- nodes
 
     def _blocked(self, *parts: Any) -> str | None:
-        """The type, somewhere behind these, that cannot be made from plain parts; None when all can."""
+        """What, somewhere behind these, cannot be made from plain parts; None when all can."""
         seen: set[Any] = set()
         stack = [part for part in parts if isinstance(part, dict)]
         while stack:
             part = stack.pop()
             held = part.get("opaque") or part.get("sealed")
             if held is not None:
-                return str(held).partition(":")[2]
+                return f"it holds a {str(held).partition(':')[2]} {_PICKLE}"
+            if "leaf" in part and (reason := self._refused(part["leaf"])) is not None:
+                return f"what it holds {reason}"
             current: Any = part.get("node")
             node = self._graph.nodes.get(current)
             if current in seen or current in self._makeable or current in self._objects or node is None:
                 continue
             seen.add(current)
             if not self._engine.registry.makeable(node.kind, plain.locate(node.cls)):
-                return node.cls.partition(":")[2]
+                return f"it holds a {node.cls.partition(':')[2]} {_PICKLE}"
             stack.extend(part for part in node.state if isinstance(part, dict))
         self._makeable |= seen
         return None
@@ -356,7 +363,7 @@ class Binder:
         if node.kind.endswith("instance") and self._originals is None:
             obstacle = self._feasible.obstacle(node.number, live, path)
             if obstacle is not None:
-                self.unused[path] = f"{obstacle}, which needs a pickle, loaded only from a trusted repository"
+                self.unused[path] = obstacle
                 return LEFT_OUT
         self._objects[node.number] = live
         self._adopted.add(id(live))
@@ -379,7 +386,7 @@ class Binder:
             return LEFT_OUT
         blocked = self._blocked({"node": node.number}) if self._originals is None else None
         if blocked is not None:
-            self.unused[path] = f"it holds a {blocked} that needs a pickle, which only a trusted repository may load"
+            self.unused[path] = blocked
             return LEFT_OUT
         if kind.fixed:
             return self._fixed(node, kind, (), LEFT_OUT, path)
@@ -432,6 +439,7 @@ class Binder:
         (self._late if is_keyed_by_reference(node.kind, node.state) else self._pending).append(step)
 
 
+_PICKLE = "that needs a pickle, which only a trusted repository may load"
 _COMPARED = {"float", "complex", "bytes", "range", "date", "time", "timedelta", "datetime", "decimal", "fraction",
              "uuid", "scalar", "dtype", "path", "member"}  # fmt: skip
 

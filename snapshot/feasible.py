@@ -7,6 +7,7 @@ the live object, or made anew from plain parts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from snapshot import plain
@@ -16,12 +17,15 @@ from snapshot.matching import LEFT_OUT, match_state
 from snapshot.registry import Registry
 from snapshot.walk import take
 
+_PICKLE = "which needs a pickle, loaded only from a trusted repository"
+
 
 class Feasibility:
     """Looks at one stored graph beside live objects; changes neither."""
 
-    def __init__(self, graph: Graph, registry: Registry) -> None:
+    def __init__(self, graph: Graph, registry: Registry, refused: Callable[[int], str | None]) -> None:
         self._graph = graph
+        self._refused = refused
         self._registry = registry
         self._seen: set[int] = set()
         self._obstacle: str | None = None
@@ -40,7 +44,9 @@ class Feasibility:
             return stored
         ((tag, content),) = stored.items()
         if tag == "sealed":
-            return self._refuse(f"{path} is a {content.partition(':')[2]}")
+            return self._refuse(f"{path} is a {content.partition(':')[2]}, {_PICKLE}")
+        if tag == "leaf" and (reason := self._refused(content)) is not None:
+            return self._refuse(f"{path} {reason}")
         if tag == "node":
             return self._node(content, live, path)
         if tag == "opaque":
@@ -62,7 +68,7 @@ class Feasibility:
             for part in node.state:
                 self._look(part, LEFT_OUT, path)
         else:
-            return self._refuse(f"{path} is a {node.cls.partition(':')[2]}")
+            return self._refuse(f"{path} is a {node.cls.partition(':')[2]}, {_PICKLE}")
         return node
 
     def _refuse(self, obstacle: str) -> Any:

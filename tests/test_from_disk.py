@@ -29,7 +29,7 @@ STORED = """
     loop = [1]
     loop.append(loop)
     names = {
-        "array": np.arange(6.0), "large": np.arange(20_000.0),
+        "array": np.arange(6.0), "large": np.arange(300_000.0),
         "W": np.full(3, 7.0), "base": base, "row": base[1], "column": base[:, 2],
         "integers": np.arange(5), "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "net": net, "optimizer": optimizer,
@@ -318,7 +318,7 @@ def test_plain_zarr_opens_a_variable(stored):
         for _, array in zarr.open_group(stored, mode="r").members(max_depth=None)
         if isinstance(array, zarr.Array) and array.attrs.get("path") == "large"
     ]
-    assert [array.reshape(-1).tolist() for array in found] == [list(range(20_000))]
+    assert [array.reshape(-1).tolist() for array in found] == [list(range(300_000))]
 
 
 def test_objects_that_refuse_pickling_are_restored_into_live_ones(tmp_path):

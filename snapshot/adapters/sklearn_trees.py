@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from snapshot.adapters.protocol import Array, Form
+from snapshot.model import parse_dtype
 
 _LEAF = -1  # TREE_LEAF: there is no child
 _OTHER_NODES = "was stored by a version of scikit-learn whose trees have other nodes"
@@ -54,6 +55,13 @@ class TreeAdapter:
             if now[what] != stored[what]:
                 return f"has {what} {now[what]}, stored was {stored[what]}"
         return None if present.dtype == form.dtype else _OTHER_NODES
+
+    def refusal(self, form: Form) -> str | None:
+        """Why no tree of the scikit-learn that is here can hold contents of ``form``; None when one can."""
+        from sklearn.tree._tree import NODE_DTYPE
+
+        fields = parse_dtype(form.dtype).descr[:-1]
+        return None if fields == _fields(NODE_DTYPE) else _OTHER_NODES
 
     def assign(self, obj: Any, contents: Array) -> None:
         # with as many nodes as it has its memory stays where it is, and so do arrays that look into it

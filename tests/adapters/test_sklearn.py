@@ -164,7 +164,6 @@ def test_weights_are_parameters():
     assert str(stored.variables["model.classes_"].role) == "value"
 
 
-@pytest.mark.xfail(strict=True, reason="whether a leaf can be made is asked only when its estimator is half filled")
 @pytest.mark.parametrize("live", ["missing", "unfitted", "fitted"])
 def test_an_estimator_whose_tree_is_of_another_version_stays_as_it_is(live, monkeypatch, tmp_path):
     x, y = data()
