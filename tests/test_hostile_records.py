@@ -46,7 +46,6 @@ def test_a_class_that_a_record_names_is_not_called(make, forged):
     assert "x" not in names
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the registry takes a kind's word for the class it makes")
 @pytest.mark.parametrize("make", HOLDERS.values(), ids=HOLDERS)
 def test_a_record_that_lies_costs_its_own_name_only(make, forged):
     path, _ = forged(make())
