@@ -18,6 +18,8 @@ from snapshot.adapters.protocol import Array, Form, Step
 from snapshot.adapters.reference import BENIGN
 from snapshot.adapters.torch_arrays import (
     DTYPES,
+    FREED,
+    array_of,
     arrays_of,
     holds_memory,
     new_tensor,
@@ -31,13 +33,14 @@ from snapshot.adapters.torch_leaf import (
     home_of,
     meta_of,
     misfit_of,
+    past_overrides,
     role_of,
     shapes_misfit,
     writing,
 )
 from snapshot.model import Role
 
-_FREED = "its storage was freed"
+_CUDA = torch.backends.cuda.is_built()
 
 
 class TensorAdapter(TensorLeaf):
@@ -46,30 +49,33 @@ class TensorAdapter(TensorLeaf):
     kind = "torch.Tensor"
 
     def form(self, obj: Any) -> Form:
-        with torch._C.DisableTorchFunctionSubclass():
+        with past_overrides(obj):
             meta = meta_of(obj)
             if not obj.is_contiguous():
                 meta += _arrangement(obj)
             if obj.is_conj() or obj.is_neg():
                 meta += (("conj", obj.is_conj()), ("neg", obj.is_neg()))
-            if obj.device.type == "cpu" and torch.cuda.is_initialized() and obj.is_pinned():
+            if _CUDA and obj.device.type == "cpu" and torch.cuda.is_initialized() and obj.is_pinned():
                 meta += (("pinned", True),)
             return Form(tuple(obj.shape), str(obj.dtype).removeprefix("torch."), meta, role_of(obj))
 
     def view(self, obj: Any) -> Array:
-        return self.views([obj])[0]
+        with past_overrides(obj):
+            return array_of(obj)
+
+    def is_away(self, obj: Any) -> bool:
+        """Whether it is cheaper to read it together with others."""
+        return bool(obj.device.type == "cuda")
 
     def views(self, objs: Sequence[Any]) -> list[Array]:
         """:meth:`view` of several: those on a CUDA device come over together."""
         with torch._C.DisableTorchFunctionSubclass():
-            if not all(map(holds_memory, objs)):
-                raise ValueError(_FREED)
             return arrays_of(objs)
 
     def misfit(self, obj: Any, form: Form) -> str | None:
         with torch._C.DisableTorchFunctionSubclass():
             found = shapes_misfit(obj, form.shape) or misfit_of(obj, form)
-            return found or (None if holds_memory(obj) else _FREED)
+            return found or (None if holds_memory(obj) else FREED)
 
     def assign(self, obj: Any, contents: Array) -> None:
         with writing(obj):

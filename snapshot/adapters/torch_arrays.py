@@ -19,6 +19,7 @@ _BY_WIDTH: dict[int, tuple[Any, Any]] = {
 }
 _OTHERS = ("bfloat16", "complex32", "float4_e2m1fn_x2", "bits16", "bits8", "bits1x8", "bits2x4", "bits4x2")
 
+FREED = "its storage was freed"
 #: ``"torch.float32"`` -> the dtype
 DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
 #: dtype -> the integers that carry its bits, of torch and of NumPy
@@ -33,8 +34,17 @@ CARRIERS: dict[Any, tuple[Any, Any]] = {
 
 
 def array_of(tensor: Any) -> Array:
-    """The contents of a dense tensor; shares memory with one on the CPU, conjugated or negated ones apart."""
-    return arrays_of([tensor])[0]
+    """The contents of a dense tensor; shares memory with one on the CPU unless it is conjugated or negated.
+
+    Raises ``ValueError`` when its storage was freed.
+    """
+    place = tensor.device.type
+    if place == "cuda":
+        return arrays_of([tensor])[0]
+    if not holds_memory(tensor):
+        raise ValueError(FREED)
+    plain = _resolved(tensor)
+    return np.asarray(Memory(plain if place == "cpu" else plain.cpu()))
 
 
 def arrays_of(tensors: Sequence[Any]) -> list[Array]:
@@ -42,10 +52,12 @@ def arrays_of(tensors: Sequence[Any]) -> list[Array]:
     found: dict[int, Array] = {}
     away: dict[Any, list[int]] = {}
     for number, tensor in enumerate(tensors):
-        if tensor.device.type == "cuda":
-            away.setdefault(tensor.device, []).append(number)
+        if tensor.device.type != "cuda":
+            found[number] = array_of(tensor)
+        elif not holds_memory(tensor):
+            raise ValueError(FREED)
         else:
-            found[number] = _local_array(_resolved(tensor).cpu())
+            away.setdefault(tensor.device, []).append(number)
     for device, numbers in away.items():
         plain = [_resolved(tensors[number]).contiguous() for number in numbers]
         fetched = staging_for(device).fetch([_octets(tensor) for tensor in plain])
@@ -64,7 +76,7 @@ class Memory:
             "version": 3,
             "typestr": dtype.str,
             "shape": tuple(tensor.shape),
-            "strides": tuple(stride * dtype.itemsize for stride in tensor.stride()),
+            "strides": None if tensor.is_contiguous() else tuple(n * dtype.itemsize for n in tensor.stride()),
             "data": (tensor.data_ptr(), False),
         }
 
@@ -79,7 +91,7 @@ def new_tensor(contents: Array, dtype: Any) -> Any:
         start = contents.__array_interface__["data"][0] - owner.tensor.data_ptr()
         strides = [stride // contents.itemsize for stride in contents.strides]
         place = owner.tensor.storage_offset() + start // contents.itemsize
-        return owner.tensor.view(dtype).as_strided(contents.shape, strides, place)
+        return owner.tensor.detach().view(dtype).as_strided(contents.shape, strides, place)
     made = tensor_of(contents, dtype)
     # memory that NumPy owns could never be resized
     return made.clone() if contents.base is None else made
@@ -121,8 +133,13 @@ def holds_memory(tensor: Any) -> bool:
     """Whether the storage is as large as the tensor says: sharding frees it in between."""
     if tensor.numel() == 0:
         return True
-    last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride()))
-    return bool(tensor.untyped_storage().nbytes() >= (last + 1) * tensor.itemsize)
+    count = tensor.numel() if tensor.is_contiguous() else _span(tensor)
+    return bool(tensor.untyped_storage().nbytes() >= (tensor.storage_offset() + count) * tensor.itemsize)
+
+
+def _span(tensor: Any) -> int:
+    """How many elements from the first to the last in memory."""
+    return 1 + int(sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())))
 
 
 def _is_lazy(tensor: Any) -> bool:
@@ -130,12 +147,7 @@ def _is_lazy(tensor: Any) -> bool:
 
 
 def _resolved(tensor: Any) -> Any:
-    plain = tensor.detach()
-    return plain.resolve_conj().resolve_neg() if _is_lazy(plain) else plain
-
-
-def _local_array(plain: Any) -> Array:
-    return np.asarray(Memory(plain))
+    return tensor.detach().resolve_conj().resolve_neg() if _is_lazy(tensor) else tensor.detach()
 
 
 @cache

@@ -9,7 +9,8 @@ import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from snapshot.model import Role
 
 _CLASSES = {"Tensor": torch.Tensor, "Parameter": torch.nn.Parameter}
 _PLAIN = {cls: name for name, cls in _CLASSES.items()}
+_NOTHING = nullcontext()
 _HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 Meta = tuple[tuple[str, Any], ...]
@@ -76,18 +78,24 @@ class TensorLeaf:
 
 def attributes_of(obj: Any) -> tuple[tuple[str, Any], ...]:
     """Gradient, hooks and the instance dict; of a result, which graph it is a result of."""
-    own = tuple(vars(obj).items())
-    with torch._C.DisableTorchFunctionSubclass():
+    with past_overrides(obj):
+        own = vars(obj).items()
         if not obj.is_leaf:
             return (("graph", graph_of(obj)), *own)
-        # a dict of no hooks and none are the same to autograd
-        hooks = ((name, getattr(obj, name) or None) for name in _HOOKS)
-        return (("requires_grad", obj.requires_grad), ("grad", obj.grad), *hooks, ("graph", None), *own)
+        return (
+            ("requires_grad", obj.requires_grad),
+            ("grad", obj.grad),
+            # a dict of no hooks and none are the same to autograd
+            ("_backward_hooks", obj._backward_hooks or None),
+            ("_post_accumulate_grad_hooks", obj._post_accumulate_grad_hooks or None),
+            ("graph", None),
+            *own,
+        )
 
 
 def set_attribute(obj: Any, name: str, value: Any) -> None:
     """Put one of :func:`attributes_of` back, as far as the tensor takes it."""
-    with torch._C.DisableTorchFunctionSubclass():
+    with past_overrides(obj):
         if name == "graph":
             if not obj.is_leaf and graph_of(obj) != value:
                 # its contents are no longer that graph's result: a gradient through it would be wrong
@@ -107,6 +115,11 @@ def set_attribute(obj: Any, name: str, value: Any) -> None:
             vars(obj)[name] = value
 
 
+def past_overrides(obj: Any) -> AbstractContextManager[Any]:
+    """A context in which a class's own ``__torch_function__`` is not asked."""
+    return _NOTHING if type(obj) in _PLAIN else torch._C.DisableTorchFunctionSubclass()
+
+
 def graph_of(obj: Any) -> str | None:
     """Which node of a recorded graph made this; the node itself would keep all its activations."""
     node = obj.grad_fn
@@ -115,8 +128,7 @@ def graph_of(obj: Any) -> str | None:
 
 def meta_of(obj: Any) -> Meta:
     """What every tensor needs to be made again, beside its contents."""
-    cls = _PLAIN.get(type(obj)) or name_class(type(obj))
-    meta: Meta = (("dtype", str(obj.dtype)), ("device", str(obj.device)), ("class", cls))
+    meta = _plain_meta(obj.dtype, obj.device, _PLAIN.get(type(obj)) or name_class(type(obj)))
     if obj.is_leaf:
         if obj.requires_grad:
             # an attribute too; here for what is made anew inside a pickle
@@ -128,8 +140,15 @@ def meta_of(obj: Any) -> Meta:
     return meta
 
 
+@cache
+def _plain_meta(dtype: Any, device: Any, cls: str) -> Meta:
+    return (("dtype", str(dtype)), ("device", str(device)), ("class", cls))
+
+
 def role_of(obj: Any) -> Role:
     """A parameter by its class, or by the mark that ``Parameter`` leaves on other classes."""
+    if type(obj) is torch.Tensor:
+        return Role.VALUE  # most are
     return Role.PARAMETER if isinstance(obj, torch.nn.Parameter) else Role.VALUE
 
 

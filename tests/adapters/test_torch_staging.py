@@ -1,11 +1,14 @@
 """The way between device and host, walked on the CPU: what goes into which buffer, and what comes out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from snapshot.adapters.torch_staging import Staging, bufferfuls
 from snapshot.workspace import Workspace
+from tests.adapters.contract import leaf_of
 
 SIZES = [[], [0], [5], [8], [9], [3, 3, 3], [8, 8], [20, 1], [0, 7, 0, 30, 2], [1] * 20]
 
@@ -67,13 +70,17 @@ def test_what_is_sent_counts_as_a_change():
         loss.backward()
 
 
-def test_a_device_that_is_not_here_is_named_and_the_cpu_stands_in(tmp_path, monkeypatch):
-    from snapshot.adapters import torch_leaf
-
-    meta = (("dtype", "torch.float32"), ("device", "cuda:93"), ("class", "Tensor"))
+@pytest.mark.parametrize("make", [lambda: torch.arange(3.0), lambda: torch.eye(3).to_sparse()])
+def test_what_another_machine_stored_on_its_gpu_goes_into_what_is_here(make):
+    tensor = make()
+    adapter = leaf_of(tensor)
+    form, contents = adapter.form(tensor), adapter.view(tensor).copy()
+    elsewhere = replace(form, meta=tuple((k, "cuda:93" if k == "device" else value) for k, value in form.meta))
+    assert adapter.misfit(tensor, elsewhere) is None
     with pytest.warns(UserWarning, match="there is no cuda:93 here"):
-        assert torch_leaf.home_of(meta) == "cpu"
-    assert torch_leaf.is_here("cpu")
+        made = adapter.build(elsewhere, contents)
+    assert made.device.type == "cpu"
+    assert made.to_dense().tolist() == tensor.to_dense().tolist()
 
 
 def test_the_users_default_device_changes_nothing():
