@@ -36,6 +36,8 @@ def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple
     if head is not None and head.report:
         reported = f"{enumerated(list(head.report))} (%snapshot show {head.reference} --report says why)"
         yield "not by value", reported
+    if workspace.waiting:
+        yield "waiting", f"{enumerated(list(workspace.waiting))}, for variables that do not exist yet"
     yield "undo", f"{counted(workspace.undo_depth, 'step')} back, {workspace.redo_depth:,} forward"
 
 

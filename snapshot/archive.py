@@ -29,6 +29,7 @@ from snapshot.selection import not_found, root_of
 from snapshot.walk import Limits
 
 if TYPE_CHECKING:
+    from snapshot.deferred import Deferral
     from snapshot.repository import Repository, Writer
 
 
@@ -122,10 +123,17 @@ class Archive:
             parent = self._parents[parent]
         return parent
 
-    def bind(self, snapshot: Snapshot, into: Mapping[str, str], names: frozenset[str] | None = None) -> Bound:
+    def bind(
+        self,
+        snapshot: Snapshot,
+        into: Mapping[str, str],
+        names: frozenset[str] | None = None,
+        later: Deferral | None = None,
+    ) -> Bound:
         """The stored state in terms of live objects.
 
-        ``into`` maps stored names to live ones; ``names`` are those that matter, None for all.
+        ``into`` maps stored names to live ones; ``names`` are those that matter, None for
+        all. ``later`` takes what must wait for variables that do not exist yet.
         """
         content = snapshot.content
         if isinstance(content, MemoryContent):
@@ -135,13 +143,14 @@ class Archive:
             own: dict[int, Any] = {}
             graph = decode_groups({name: data for name, (_, data) in encode_groups(capture, {}, own).items()})
             originals = Originals(own, {record.number: record for record in capture.records.values()})
-            return self._bind(graph, _FromMemory(capture, self._engine), into, content.names, None, originals)
+            leaves = _FromMemory(capture, self._engine)
+            return self._bind(graph, leaves, into, content.names, None, originals, later)
         assert self.repository is not None
         entry = self.repository.entry(snapshot)
         graph, damaged = _graph_of(entry)
         if names is not None and not into and names & graph.roots.keys():
             into = {name: name for name in graph.roots if name in names}
-        found = self._bind(graph, _FromDisk(entry, self._engine), into, entry.names, entry)
+        found = self._bind(graph, _FromDisk(entry, self._engine), into, entry.names, entry, later=later)
         found.unused.update(damaged)
         return found
 
@@ -153,6 +162,7 @@ class Archive:
         names: Mapping[str, str],
         entry: StoredEntry | None,
         originals: Originals | None = None,
+        later: Deferral | None = None,
     ) -> Bound:
         self._engine.registry.load_frameworks()
         unknown = [name for name in into if name not in graph.roots]
@@ -160,6 +170,8 @@ class Archive:
             raise not_found(unknown, graph.roots)
         roots = dict(into) or {name: name for name in graph.roots}
         live = {**self._engine.names(), **self._engine.registry.implicit()}
+        if later is not None:
+            graph = later.set_aside(graph, leaves, roots, live)
         unpickle = pickling.loader(entry, leaves, self._engine, self.trust) if entry is not None else None
         binder = Binder(graph, leaves, self._engine, unpickle, originals)
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
@@ -198,6 +210,9 @@ class _FromMemory:
     def load(self, number: int) -> None:
         """They are in the pool already."""
 
+    def path(self, number: int) -> str:
+        return self._engine.paths(self._capture).of(self._capture.by_number[number])
+
 
 class _FromDisk:
     """Leaves of a stored snapshot, by number."""
@@ -214,6 +229,9 @@ class _FromDisk:
 
     def contents(self, number: int) -> np.ndarray[Any, Any]:
         return self._entry.contents(number)
+
+    def path(self, number: int) -> str:
+        return self._by_number[number].path
 
     def load(self, number: int) -> None:
         for index, digest in enumerate(self._by_number[number].leaf.blocks):

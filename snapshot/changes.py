@@ -105,9 +105,10 @@ class Changes:
         verb = "redo" if redo else "undo"
         choice = Choice(created="remove", code="restore", removable=lambda name: name in entry.made)
         with self._pool_swept():
-            step = self._plan(entry.capture, choice, verb)
+            target = entry.target()
+            step = self._plan(target, choice, verb)
             with interrupts_wait():
-                self._engine.apply(step.plan, entry.capture, step.present)
+                self._engine.apply(step.plan, target, step.present)
                 back = Before(entry.what, step.present, self._shelf.head, self._cells_run(), step.new_names)
                 if redo:
                     self.stack.push(back, again=True)

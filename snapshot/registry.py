@@ -12,7 +12,7 @@ import datetime
 import functools
 import re
 import sys
-from _collections import _tuplegetter  # type: ignore[attr-defined]  # the fields of a named tuple's class
+from _collections import _tuplegetter  # type: ignore[import-not-found]  # the fields of a named tuple's class
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -37,6 +37,7 @@ import numpy as np
 
 from snapshot.adapters import added, buffers, code, containers, objects, randomness
 from snapshot.adapters import numpy as numpy_adapter
+from snapshot.adapters.builders import Builder
 from snapshot.adapters.protocol import GroupAdapter, Kind, LeafAdapter, Step
 from snapshot.adapters.reference import BENIGN, Reference
 from snapshot.ownership import is_library, reference_by_type
@@ -62,10 +63,14 @@ _MADE_BY_BASE: tuple[Any, ...] = (*containers.CONTAINERS, *code.FIXED.values(), 
 _BASES: dict[str, type] = {kind.name: kind.base for kind in _MADE_BY_BASE}
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
-    "torch": ("snapshot.adapters.torch", "snapshot.adapters.torch_running"),
-    # sessions of graphs, and everything eager
-    "tensorflow": ("snapshot.adapters.tensorflow1", "snapshot.adapters.tensorflow2"),
-    "keras": "snapshot.adapters.keras",
+    "torch": ("snapshot.adapters.torch", "snapshot.adapters.torch_running", "snapshot.adapters.torch_lazy"),
+    # sessions of graphs, everything eager, and what is built later
+    "tensorflow": (
+        "snapshot.adapters.tensorflow1",
+        "snapshot.adapters.tensorflow2",
+        "snapshot.adapters.tensorflow2_tracking",
+    ),
+    "keras": ("snapshot.adapters.keras", "snapshot.adapters.keras_build"),
     "sklearn": "snapshot.adapters.sklearn",
     "ipywidgets": "snapshot.adapters.ipywidgets",
     "pandas": "snapshot.adapters.pandas",
@@ -195,6 +200,14 @@ class Registry:
             return issubclass(cls, _BASES.get(kind, object))
         allowed = [module.buildable for module in self._adapters if hasattr(module, "buildable")]
         return kind == "instance" and any(allow(cls) for allow in allowed)
+
+    def builder_for(self, cls: type) -> Builder | None:
+        """What tells when objects of ``cls`` get their variables; None when nothing does."""
+        for module in self._adapters:
+            found: Builder | None = module.builder_for(cls) if hasattr(module, "builder_for") else None
+            if found is not None:
+                return found
+        return None
 
     def implicit(self) -> dict[str, Any]:
         """State that no name leads to: global generators, the default session."""

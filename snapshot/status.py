@@ -17,8 +17,9 @@ class RestoreStatus:
     those that had to be written for it); ``rebuilt`` got a new object, because the old
     one was gone or did not fit; ``untouched`` is live and was left alone (``created``
     are names made since); ``unused`` is in the snapshot but nothing live takes it
-    (``unused_reasons`` says why); ``by_reference`` maps paths whose contents were never
-    captured to the reason.
+    (``unused_reasons`` says why); ``deferred`` waits for its variable, and leaves for
+    ``assigned`` when that is made (``deferred_reasons`` says why one did not take it);
+    ``by_reference`` maps paths whose contents were never captured to the reason.
     """
 
     reference: str
@@ -33,10 +34,11 @@ class RestoreStatus:
     created: Sequence[str] = ()
     by_reference: Mapping[str, str] = field(default_factory=dict)
     unused_reasons: Mapping[str, str] = field(default_factory=dict)
+    deferred_reasons: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     dry_run: bool = False
     verb: str = "restore"
-    waiting: Callable[[Sequence[str]], Sequence[str]] | None = field(default=None, repr=False)
+    waiting: Callable[[], None] | None = field(default=None, repr=False)
 
     def assert_existing_matched(self) -> RestoreStatus:
         """Every live variable got a stored value; else :class:`NotMatched` with the paths."""
@@ -58,17 +60,39 @@ class RestoreStatus:
         self.unused = ()
         return self
 
-    def wait(self, again: Callable[[Sequence[str]], Sequence[str]]) -> None:
-        """What is unused waits: ``again`` tries paths once more and returns those that were taken."""
-        self.deferred, self.unused, self.unused_reasons = self.unused, (), {}
-        self.waiting = again
+    def wait(self, names: Collection[str], values: Iterable[str]) -> None:
+        """``names``, unused so far, and ``values`` wait."""
+        whole = tuple(path for path in self.unused if path in names)
+        self.deferred = tuple(dict.fromkeys((*whole, *values)))
+        self.deferred_reasons = {path: why for path, why in self.unused_reasons.items() if path in whole}
+        self.unused = tuple(path for path in self.unused if path not in whole)
+        self.unused_reasons = {path: why for path, why in self.unused_reasons.items() if path not in whole}
+
+    def took(self, paths: Collection[str], reasons: Mapping[str, str]) -> None:
+        """These wait no longer, they are assigned; ``reasons`` are why others are not."""
+        self.assigned = (*self.assigned, *(path for path in self.deferred if path in paths))
+        self.deferred = tuple(path for path in self.deferred if path not in paths)
+        known = {**self.deferred_reasons, **reasons}
+        self.deferred_reasons = {path: known[path] for path in self.deferred if path in known}
+
+    def give_up(self, reasons: Mapping[str, str]) -> None:
+        """These wait no longer, and stay without a place."""
+        gone = [path for path in self.deferred if path in reasons]
+        self.deferred = tuple(path for path in self.deferred if path not in reasons)
+        self.unused = (*self.unused, *gone)
+        self.unused_reasons = {**self.unused_reasons, **{path: reasons[path] for path in gone}}
+        self.deferred_reasons = {path: why for path, why in self.deferred_reasons.items() if path not in reasons}
+
+    def take_over(self, found: RestoreStatus, tried: Collection[str]) -> None:
+        """``found`` is a restore of ``tried``, which waited: what of it still waits does so here."""
+        left = {*found.deferred, *found.unused}
+        self.took([path for path in tried if path not in left], {**found.unused_reasons, **found.deferred_reasons})
+        self.deferred = tuple(dict.fromkeys((*self.deferred, *found.deferred)))
 
     def apply_deferred(self) -> RestoreStatus:
-        """Assign the values that waited for variables which exist by now."""
+        """Assign the values that waited for variables which exist by now and have not taken theirs yet."""
         if self.waiting is not None and self.deferred:
-            done = set(self.waiting(self.deferred))
-            self.assigned = (*self.assigned, *(path for path in self.deferred if path in done))
-            self.deferred = tuple(path for path in self.deferred if path not in done)
+            self.waiting()
         return self
 
     def __str__(self) -> str:
@@ -80,7 +104,7 @@ class RestoreStatus:
         parts = [f"{verb} {self.reference}: {_count(names, 'variable')}, {len(changed)} had changed"]
         parts += _named("rebuilt", self.rebuilt)
         parts += _named("removed", self.removed)
-        parts += _named("deferred", self.deferred)
+        parts += _named("deferred", self.deferred, self.deferred_reasons)
         extras = _named("made since, kept:", self.created)
         extras += _named("redefined since, kept as it is:", self.kept_code)
         extras += _named("not restored:", self.unused, self.unused_reasons)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from snapshot.blocks import Blocks
-from snapshot.capture import Capture
+from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.errors import NothingToUndo
 from snapshot.model import Snapshot
 
@@ -18,7 +18,8 @@ class Before:
 
     ``what`` says which change (``"restore before"``); ``made`` are names that did not
     exist before it; ``cells`` is how many cells had run by then; ``digests`` are held in
-    the pool for as long as this is.
+    the pool for as long as this is. ``later`` is what variables that did not exist yet held
+    before a value that had waited for them was assigned.
     """
 
     what: str
@@ -27,6 +28,13 @@ class Before:
     cells: int
     made: frozenset[str] = frozenset()
     digests: tuple[bytes, ...] = field(default=(), repr=False)
+    later: dict[AnyHandle, Held] = field(default_factory=dict, repr=False)
+
+    def target(self) -> Capture:
+        """What to go back to."""
+        if not self.later:
+            return self.capture
+        return replace(self.capture, leaves={**self.capture.leaves, **self.later}, paths=None)
 
 
 class UndoStack:
@@ -52,6 +60,15 @@ class UndoStack:
     def redo_depth(self) -> int:
         """How many can be brought again."""
         return len(self._redo)
+
+    def __contains__(self, before: object) -> bool:
+        return any(known is before for known in self._undo)
+
+    def add(self, before: Before, handle: AnyHandle, held: Held) -> None:
+        """Let ``before``, which is on the stack, give this back too; its blocks are in the pool."""
+        before.later[handle] = held
+        before.digests = (*before.digests, *held.leaf.blocks)
+        self._blocks.retain(held.leaf.blocks)
 
     def push(self, before: Before, *, again: bool = False) -> None:
         """A change was made; unless it is one brought ``again``, what was undone is forgotten."""

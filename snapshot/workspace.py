@@ -18,8 +18,12 @@ from snapshot.capture import AnyHandle, Capture
 from snapshot.changes import Changes, Undone
 from snapshot.choosing import choose, values_into
 from snapshot.compare import Comparison, compare
+from snapshot.deferrals import Deferrals
+from snapshot.deferred import Deferral
 from snapshot.engine import Engine, Wanted
+from snapshot.errors import PathNotFound
 from snapshot.model import Snapshot
+from snapshot.plan import Choice
 from snapshot.retention import Policy, to_drop
 from snapshot.selection import Patterns, as_patterns, names_of, not_found, root_of, split
 from snapshot.shelf import Shelf
@@ -55,6 +59,7 @@ class Workspace:
         self._shelf = Shelf(self._engine, self._archive.run, notebook)
         self._changes = Changes(self._engine, self._shelf, cells_run or (lambda: 0))
         self._lock = RLock()
+        self._deferrals = Deferrals(self._engine, self._changes.stack, self._lock)
         self.notebook = notebook
         self.excluded: tuple[str, ...] = ()
         self.last_store: StoreResult | None = None
@@ -116,6 +121,11 @@ class Workspace:
     def redo_depth(self) -> int:
         """How many can be brought again."""
         return self._changes.stack.redo_depth
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        """Paths of restored values that wait for variables which do not exist yet."""
+        return tuple(self._deferrals.paths)
 
     # --- storing
 
@@ -215,11 +225,12 @@ class Workspace:
 
         ``only`` takes names, paths, globs and roles; ``into`` maps stored names or paths
         to live ones; ``created`` ("keep", "remove") is about names made since, ``code`` ("keep",
-        "restore") about functions and classes redefined since. With ``defer`` values that
-        nothing live can take wait for ``status.apply_deferred()``; with ``dry_run`` nothing
-        is written. With ``initialize_rest`` variables of a session that have no value even
-        then get their initial one, and no others. Raises :class:`RestoreFailed` when an
-        object refuses; then everything is as it was.
+        "restore") about functions and classes redefined since. With ``defer`` values whose
+        variables do not exist yet wait until a framework makes these, and names that do not
+        exist yet wait for ``status.apply_deferred()``; with ``dry_run`` nothing is written.
+        With ``initialize_rest`` variables of a session that have no value even then get
+        their initial one, and no others. Raises :class:`RestoreFailed` when an object
+        refuses; then everything is as it was.
         """
         _one_of("created", created, ("keep", "remove"))
         _one_of("code", code, ("keep", "restore"))
@@ -229,22 +240,52 @@ class Workspace:
             inner = [path for path in into or {} if path not in snapshot.names]
             if into and inner:
                 return self._changes.assign(values_into(snapshot, into), make_names=True, dry_run=dry_run)
-            bound = self._archive.bind(snapshot, into or {}, names_of(patterns))
-            choice = choose(bound.capture, patterns, into or {}, self._engine)
+            later = self._deferrals.new() if defer else None
+            bound = self._archive.bind(snapshot, into or {}, names_of(patterns), later)
+            at_once = patterns if later is None else later.narrow(patterns, bound.unused)
+            choice = choose(bound.capture, at_once, into or {}, self._engine)
+            if patterns and not at_once:
+                choice = Choice(names=frozenset())
             choice = replace(choice, created=created, code=code)
             whole = not patterns and not into
-            status = self._changes.restore(
-                bound, choice, snapshot, whole=whole, dry_run=dry_run, initialize_rest=initialize_rest
-            )
-            if defer and not dry_run:
-                status.wait(lambda paths: self._restore_deferred(snapshot, paths))
+            with self._deferrals.writing():
+                status = self._changes.restore(
+                    bound, choice, snapshot, whole=whole, dry_run=dry_run, initialize_rest=initialize_rest
+                )
+            if not dry_run:
+                self._deferrals.stop("a later restore took its place", names=choice.names)
+            if later is not None:
+                later.report(status, snapshot.names)
+                if not dry_run:
+                    laters = [later]
+                    status.waiting = lambda: self._apply_deferred(laters, status, snapshot, into or {})
+                    self._deferrals.start(later, status, self._changes.stack.last())
             return status
 
-    def _restore_deferred(self, snapshot: Snapshot, paths: Sequence[str]) -> Sequence[str]:
-        """Try again those that found nothing live to take them; returns the paths that did now."""
-        names = list(dict.fromkeys(map(root_of, paths)))
-        status = self.restore(snapshot, only=names)
-        return [path for path in paths if path not in status.unused]
+    def _apply_deferred(
+        self, laters: list[Deferral], status: RestoreStatus, snapshot: Snapshot, into: Mapping[str, str]
+    ) -> None:
+        """Values for variables that exist by now, then names that do; each is assigned once."""
+        with self._lock:
+            for later in laters:
+                later.again()
+            live = self._engine.names()
+            values = {path for later in laters for path in later.waiting.values()}
+            names = [path for path in status.deferred if path not in values]
+            # what is no name is a session's variable, and finds its session by itself
+            ready = [path for path in names if into.get(path, path) in live or path not in snapshot.names]
+            if not ready:
+                return
+            renamed = {path: into[path] for path in ready if path in into}
+            try:
+                found = self.restore(snapshot, None if renamed else ready, renamed or None, defer=True)
+            except PathNotFound:
+                return
+            status.take_over(found, ready)
+            more = self._deferrals.of(found)
+            if more is not None:
+                more.reports.append(status)
+                laters.append(more)
 
     def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
         """Put given values into live variables, by path; all of them or none.
@@ -258,24 +299,33 @@ class Workspace:
     def undo(self) -> Undone:
         """Take back the last restore or assign; raises :class:`NothingToUndo`."""
         with self._lock:
-            return self._changes.undo()
+            return self._undo()
 
     def redo(self) -> Undone:
         """Bring back what was undone last; raises :class:`NothingToUndo`."""
         with self._lock:
-            return self._changes.undo(redo=True)
+            return self._undo(redo=True)
+
+    def _undo(self, redo: bool = False) -> Undone:
+        entry = self._changes.stack.last(redo=redo)
+        with self._deferrals.writing():
+            done = self._changes.undo(redo=redo)
+        self._deferrals.taken_back(entry)
+        return done
 
     @contextmanager
     def rollback(self) -> Iterator[None]:
         """Whatever happens inside is undone at the end, names and code included."""
         # not locked in between: a training thread may store, a widget may look
         with self._lock:
-            before = self._changes.remember()
+            before, waiting = self._changes.remember(), self._deferrals.active
         try:
             yield
         finally:
             with self._lock:
-                self._changes.go_back(before)
+                with self._deferrals.writing():
+                    self._changes.go_back(before)
+                self._deferrals.stop("its restore was rolled back", but=waiting)
 
     # --- looking and keeping order
 
@@ -347,6 +397,7 @@ class Workspace:
     def close(self) -> None:
         """Finish writing; the workspace goes on in memory only."""
         with self._lock:
+            self._deferrals.stop("the workspace was closed")
             self._archive.close()
 
 

@@ -27,7 +27,8 @@ def own_names(cls: type) -> frozenset[str]:
     for base in cls.__mro__:
         if base.__module__.split(".")[0] in _LIBRARIES:
             found |= _assigned_by(base)
-    return frozenset(found | _of_torch())
+    # an instance's own build or compile is a wrapper, by Keras or by us, of what its class defines
+    return frozenset(found | _of_torch() | {"build", "compile"})
 
 
 @cache
