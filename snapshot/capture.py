@@ -7,6 +7,7 @@ blocks with the captures before it, and whole tables when nothing in them change
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
@@ -82,10 +83,12 @@ class Sources:
         self.all: list[_Source] = []
         self.failed: dict[AnyHandle, str] = {}
         self.groups: dict[int, tuple[Any, Any, Group]] = {}
+        together = _read_together(walked.leaves)
         for handle, obj in walked.leaves.items():
             try:
                 read = handle.adapter
-                self.all.append(_Source(handle, read.kind, read.form(obj), read.view(obj)))
+                array = together[handle] if handle in together else read.view(obj)
+                self.all.append(_Source(handle, read.kind, read.form(obj), array))
             except Exception as error:
                 self.failed[handle] = f"could not be read: {type(error).__name__}: {error}"
         for key, (owner, adapter) in walked.groups.items():
@@ -94,6 +97,19 @@ class Sources:
             for name, part in group.parts.items():
                 form = Form(part.array.shape, part.dtype, (), part.role)
                 self.all.append(_Source(handles.part(owner, adapter, name), adapter.kind, form, part.array))
+
+
+def _read_together(leaves: Mapping[Handle, Any]) -> dict[Handle, Array]:
+    """The arrays of leaves on a device whose adapter reads several at once; one that fails is read alone later."""
+    batches: dict[Any, list[Handle]] = {}
+    for handle, obj in leaves.items():
+        if getattr(handle.adapter, "is_away", None) is not None and handle.adapter.is_away(obj):
+            batches.setdefault(handle.adapter, []).append(handle)
+    found: dict[Handle, Array] = {}
+    for adapter, handles in batches.items():
+        with suppress(Exception):
+            found.update(zip(handles, adapter.views([leaves[handle] for handle in handles]), strict=True))
+    return found
 
 
 def _places(sources: list[_Source]) -> list[Place | None]:
