@@ -28,6 +28,9 @@ from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found, root_of
 from snapshot.walk import Limits
 
+#: JSON has no number that holds these.
+_WIDER = (np.longdouble, np.clongdouble)
+
 if TYPE_CHECKING:
     from snapshot.deferred import Deferral
     from snapshot.repository import Repository, Writer
@@ -41,7 +44,14 @@ class Archive:
     """
 
     def __init__(
-        self, target: Any, notebook: str, engine: Engine, *, run: str | None = None, trust: bool = False
+        self,
+        target: Any,
+        notebook: str,
+        engine: Engine,
+        *,
+        run: str | None = None,
+        trust: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.repository: Repository | None = None
         self.run = run or new_run_name()
@@ -54,7 +64,7 @@ class Archive:
         self._written: set[int] = set()
         self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
         if target is not None:
-            self.repository = open_for_writing(target)
+            self.repository = open_for_writing(target, storage_options)
 
     @property
     def place(self) -> str:
@@ -96,6 +106,7 @@ class Archive:
             path, role, aliases = named.get(handle, ("", held.form.role, ()))
             leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
         self._groups = encode_groups(capture, self._groups)
+        numbers = numbers_of(capture)
         return Entry(
             snapshot=replace(snapshot, parent=self._stored_ancestor(snapshot.parent)),
             leaves=tuple(leaves),
@@ -104,7 +115,8 @@ class Archive:
             report=content.report,
             block=lambda digest: blocks[digest].data,
             pickles=self._pickles.of(capture),
-            plain=tuple(content.variables[name] for name in numbers_of(capture)),
+            plain=tuple(content.variables[name] for name in numbers),
+            numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
         )
 
     def take_back(self, snapshot: Snapshot) -> None:
@@ -251,19 +263,21 @@ def _graph_of(entry: StoredEntry) -> tuple[Graph, dict[str, str]]:
     return decode_groups(groups), damaged
 
 
-def open_repository(target: str | Path | Any) -> Repository:
+def open_repository(target: str | Path | Any, storage_options: Mapping[str, Any] | None = None) -> Repository:
     """A repository for looking: never writes. Plain values are read from the records."""
     # zarr takes longer to import than a store in memory takes
     from snapshot.repository import Repository
 
-    return Repository(target, decode=Records())
+    return Repository(target, decode=Records(), storage_options=storage_options)
 
 
-def open_for_writing(target: Any) -> Repository:
+def open_for_writing(target: Any, storage_options: Mapping[str, Any] | None = None) -> Repository:
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
     from snapshot.repository import Repository
 
-    return target if isinstance(target, Repository) else Repository.create_or_open(target, decode=Records())
+    if isinstance(target, Repository):
+        return target
+    return Repository.create_or_open(target, decode=Records(), storage_options=storage_options)
 
 
 class Records:

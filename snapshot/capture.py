@@ -103,7 +103,8 @@ def _read_together(leaves: Mapping[Handle, Any]) -> dict[Handle, Array]:
     """The arrays of leaves on a device whose adapter reads several at once; one that fails is read alone later."""
     batches: dict[Any, list[Handle]] = {}
     for handle, obj in leaves.items():
-        if getattr(handle.adapter, "is_away", None) is not None and handle.adapter.is_away(obj):
+        is_away = getattr(handle.adapter, "is_away", None)
+        if is_away is not None and is_away(obj):
             batches.setdefault(handle.adapter, []).append(handle)
     found: dict[Handle, Array] = {}
     for adapter, handles in batches.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import layout
-from snapshot.repository.folded import read_folds
+from snapshot.repository.folded import Fold, read_folds
 from snapshot.repository.header import Header
 from snapshot.repository.storage import Storage
 
@@ -29,7 +29,7 @@ class Catalogue:
         self._headers: dict[Key, Header] = {}
         self._unreadable: set[Key] = set()
         self._old: dict[str, bool] = {}
-        self._folds: set[tuple[str, int]] = set()
+        self._folds: dict[str, dict[str, Fold | None]] = {}
 
     def read(self) -> tuple[list[Header], list[Header]]:
         """(those that count, those that were dropped), with the labels they have now."""
@@ -70,15 +70,23 @@ class Catalogue:
 
     def _read_run(self, run: str) -> set[Key]:
         """The committed snapshots of a run: those its folds name, and those with a header of their own."""
-        folds = {int(name) for name in self._storage.children(layout.timeline_folder(run)) if name.isdecimal()}
-        fresh = [number for number in folds if (run, number) not in self._folds]
-        for number, headers in read_folds(self._storage, run, fresh).items():
-            self._folds.add((run, number))
-            for header in headers:
+        names = self._storage.children(layout.timeline_folder(run))
+        keys = {f"{layout.timeline_folder(run)}/{name}" for name in names if layout.read_fold_name(name)}
+        keys -= {small for key in keys for small in layout.folds_within(key)}
+        known = self._folds.setdefault(run, {})
+        for key in known.keys() - keys:
+            del known[key]
+        known.update(read_folds(self._storage, keys - known.keys()))
+        for fold in known.values():
+            for header in fold.headers if fold is not None else ():
                 self._headers.setdefault(header.key, header)
         names = self._storage.children(f"runs/{run}/snapshots")
         # a folder is made before its header: without one it is not a snapshot yet
         return {(run, int(name)) for name in names if name.isdecimal()}
+
+    def folds(self, run: str) -> list[Fold]:
+        """The folds of a run, as of the last :meth:`read`."""
+        return [fold for fold in self._folds.get(run, {}).values() if fold is not None]
 
     def _load(self, keys: Iterable[Key]) -> None:
         missing = [key for key in keys if key not in self._headers]

@@ -61,6 +61,7 @@ class Commit:
             names=entry.names,
             report=entry.report,
             plain=entry.plain,
+            numbers=entry.numbers,
         )
         self._close_pack()
         return table

@@ -42,7 +42,8 @@ class Entry:
     to leaves by number; both are content-addressed by the repository, so an
     unchanged group costs a reference. ``block`` returns the bytes of a digest, valid
     until the commit is done. ``plain`` describes numbers that live in the records, so
-    that they are listed among the variables.
+    that they are listed among the variables, and ``numbers`` has their values, so that a
+    series of them needs no records.
     """
 
     snapshot: Snapshot
@@ -53,6 +54,7 @@ class Entry:
     block: Callable[[bytes], memoryview]
     pickles: Mapping[str, bytes] = field(default_factory=dict)
     plain: tuple[Variable, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StoredEntry(Protocol):

@@ -8,7 +8,7 @@
       packs/<n>/                                array of bytes: values up to 2 MiB, records, pickles
       snapshots/<n>/table                       gzipped JSON: what the snapshot holds and where
       snapshots/<n>/zarr.json                   group: label, step, time, ...; written last
-      timeline/<k>                              gzipped JSON: the headers of 256 snapshots, folded
+      timeline/<size>-<k>                       folds: headers and columns of 16 or 256 snapshots
     notes/<run>.<n>.label, ....dropped          what was decided about a snapshot afterwards
 
 A snapshot exists when its ``zarr.json`` does; nothing that a committed table names is
@@ -46,8 +46,8 @@ FORMAT = 2
 SMALL_BYTES = 2 * 1024 * 1024
 #: A pack that has grown to this size is full.
 PACK_BYTES = 8 * 1024 * 1024
-#: Ids of one file of a run's folded timeline.
-FOLD = 256
+#: How many ids a fold of a run's timeline covers: few soon, many later.
+FOLDS = (16, 256)
 #: Where a piece of a pack may start, so that every dtype is aligned.
 PACK_ALIGNMENT = 64
 
@@ -103,9 +103,31 @@ def timeline_folder(run: str) -> str:
     return f"runs/{run}/timeline"
 
 
-def fold_of(number: int) -> int:
-    """Which file of the folded timeline a snapshot belongs to."""
-    return (number - 1) // FOLD
+def fold_of(number: int, size: int) -> int:
+    """Which fold of that size a snapshot belongs to."""
+    return (number - 1) // size
+
+
+def fold_key(run: str, size: int, number: int) -> str:
+    return f"{timeline_folder(run)}/{size}-{number}"
+
+
+def read_fold_name(name: str) -> tuple[int, int] | None:
+    """(size, number) of a name in a timeline folder, else None."""
+    found = re.fullmatch(r"(\d+)-(\d+)", name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def folds_within(key: str) -> list[str]:
+    """The smaller folds that a fold makes superfluous."""
+    folder, _, name = key.rpartition("/")
+    size, number = read_fold_name(name) or (0, 0)
+    return [
+        f"{folder}/{small}-{number * size // small + nth}"
+        for small in FOLDS
+        if small < size
+        for nth in range(size // small)
+    ]
 
 
 def groups_of(run: str) -> dict[str, dict[str, Any]]:

@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 
 from snapshot.errors import Damaged
-from snapshot.model import Leaf, Variable, parse_dtype
+from snapshot.model import Variable, parse_dtype
 from snapshot.repository import layout
 from snapshot.repository.entry import StoredLeaf
+from snapshot.repository.fetching import Fetcher, damage
 from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.storage import Storage
-from snapshot.repository.table import InPack, InRow, Piece, Place, Table
+from snapshot.repository.table import Piece, Place, Table
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-#: Pieces up to this size are read with their neighbours, which are likely to be wanted next.
-_WINDOWED = 256 * 1024
-
 
 class Committed:
     """A snapshot on disk; implements :class:`snapshot.repository.entry.StoredEntry`.
@@ -33,6 +30,7 @@ class Committed:
         self.header = header
         self._storage = storage
         self._pieces = pieces
+        self.fetcher = Fetcher(storage, pieces)
 
     def __repr__(self) -> str:
         return f"<stored snapshot #{self.header.run}.{self.header.id}>"
@@ -94,30 +92,18 @@ class Committed:
 
     def block(self, number: int, index: int) -> bytes:
         """One block of one leaf, its hash checked."""
-        return bytes(self.blocks(number, [index])[0])
+        stored = self.stored(number)
+        part = self.fetcher.part(stored.leaf, self.places(number)[index], index)
+        return bytes(self.fetcher.parts([part], self.described(stored))[0])
 
     def read_into(self, number: int, index: int, out: memoryview) -> None:
         """Fill ``out``, of the block's size, with one block of one leaf; its hash is checked. Raises Damaged."""
-        stored, place = self.stored(number), self.places(number)[index]
-        if isinstance(place, InPack) and place.length <= _WINDOWED:
-            out[:] = self.blocks(number, [index])[0]
-            return
-        key, start = _beginning(stored.leaf, place)
-        if not self._storage.read_into(key, start, out):
-            raise Damaged(self._damage(f"variable {stored.path!r}", key, None))
-        if layout.digest_of(out) != stored.leaf.blocks[index]:
-            raise Damaged(self._damage(f"variable {stored.path!r}", key, out))
+        stored = self.stored(number)
+        self.fetcher.read_into(stored.leaf, self.places(number)[index], index, out, self.described(stored))
 
-    def blocks(self, number: int, indices: list[int]) -> list[memoryview]:
-        """Several blocks of one leaf, their hashes checked."""
-        stored, places = self.stored(number), self.places(number)
-        where = layout.cut_of(stored.leaf)
-        requests = [_request(stored.leaf, places[index], where.span(index)) for index in indices]
-        found = self._fetch(requests)
-        for index, (key, _), data in zip(indices, requests, found, strict=True):
-            if data is None or layout.digest_of(data) != stored.leaf.blocks[index]:
-                raise Damaged(self._damage(f"variable {stored.path!r}", key, data))
-        return [data for data in found if data is not None]
+    def described(self, stored: StoredLeaf) -> str:
+        """A variable of this snapshot, for messages."""
+        return f"variable {stored.path!r} of snapshot #{self.header.run}.{self.header.id}"
 
     def contents(self, number: int) -> Array:
         """All of one leaf as a fresh writable array of ``leaf.dtype`` and ``leaf.shape``."""
@@ -142,34 +128,9 @@ class Committed:
     def _piece(self, piece: Piece, what: str) -> bytes:
         data = self._pieces.read(piece.place)
         if data is None or layout.digest_of(data) != piece.digest:
-            raise Damaged(self._damage(what, layout.pack_chunk_key(piece.place.pack), data))
+            what = f"{what} of snapshot #{self.header.run}.{self.header.id}"
+            raise Damaged(damage(what, layout.pack_chunk_key(piece.place.pack), data, self._storage))
         return bytes(data)
-
-    def _fetch(self, requests: list[tuple[str, Any]]) -> list[memoryview | None]:
-        if all(isinstance(where, InPack) for _, where in requests):
-            return [self._pieces.read(where) for _, where in requests]
-        return self._storage.get_many(requests)
-
-    def _damage(self, what: str, key: str, data: memoryview | None) -> str:
-        found = "is missing" if data is None else f"does not match its hash ({len(data)} bytes were read)"
-        return (
-            f"{what} of snapshot #{self.header.run}.{self.header.id} in {self._storage} is damaged: "
-            f"{key} {found}. Everything else can still be read; take this one from another snapshot."
-        )
-
-
-def _request(leaf: Leaf, place: Place, span: tuple[int, int]) -> tuple[str, Any]:
-    if isinstance(place, InRow):
-        key = layout.chunk_key(place.array, leaf, layout.cut_of(leaf), place.row, place.number)
-        return key, (0, span[1] - span[0])
-    return layout.pack_chunk_key(place.pack), place
-
-
-def _beginning(leaf: Leaf, place: Place) -> tuple[str, int]:
-    """The key that holds a block, and its first byte there."""
-    if isinstance(place, InPack):
-        return layout.pack_chunk_key(place.pack), place.offset
-    return layout.chunk_key(place.array, leaf, layout.cut_of(leaf), place.row, place.number), 0
 
 
 def read_table(storage: Storage, header: Header) -> Table:

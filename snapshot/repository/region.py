@@ -1,70 +1,127 @@
-"""Part of one stored array: which blocks an index touches, and only those."""
+"""Part of stored arrays: which bytes of which blocks an index touches, and only those."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from snapshot.model import parse_dtype
+from snapshot.model import Leaf, parse_dtype
 from snapshot.repository import layout
-from snapshot.repository.entry import StoredLeaf
-from snapshot.repository.reader import Committed
+from snapshot.repository.fetching import Fetcher, Part
+from snapshot.repository.table import Place
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TOGETHER = 8
+#: A part of a block is read alone when it is this much smaller; a whole block can be checked.
+_SMALLER = 8
+#: What is fetched together: enough to keep a disk or a network busy.
+_TOGETHER_BYTES = 32 * 1024 * 1024
+_TOGETHER = 512
 
 
-@dataclass(frozen=True)
-class Region:
-    """What was read last: a block with the same hash at the same place is not read again."""
+class _Cut(NamedTuple):
+    """What an index takes of one block: bytes ``first`` to ``last``, with ``strides`` from ``offset`` on."""
 
-    order: str
-    digests: dict[int, bytes]
-    values: Array
+    block: int
+    target: tuple[slice, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    first: int
+    last: int
+    offset: int
 
 
-def read_region(
-    entry: Committed, stored: StoredLeaf, picks: list[range], out: Array, before: Region | None
-) -> Region:
-    """Fill ``out`` with what ``picks`` (one range an axis) choose from a stored array.
+class RegionReader:
+    """Fills one row after another of an array with the same part of many stored arrays.
 
-    ``before`` is what another snapshot gave for the same picks. Raises Damaged.
+    A block with the same hash at the same place as in the row before is not read again.
     """
-    leaf = stored.leaf
-    if leaf.order == "F":
-        # blocks are counted in the order of memory
-        picks, out = picks[::-1], out.T
-    needed = _blocks(stored, picks)
-    read = []
-    for index, (target, _) in needed.items():
-        if before and before.order == leaf.order and before.digests.get(index) == leaf.blocks[index]:
-            out[target] = before.values[target]
-        else:
-            read.append(index)
-    for start in range(0, len(read), _TOGETHER):
-        indices = read[start : start + _TOGETHER]
-        for index, data in zip(indices, entry.blocks(stored.number, indices), strict=True):
-            target, source = needed[index]
-            out[target] = _shaped(stored, index, data)[source]
-    return Region(leaf.order, {index: leaf.blocks[index] for index in needed}, out)
+
+    def __init__(self, fetcher: Fetcher, what: str) -> None:
+        self._fetcher = fetcher
+        self._what = what
+        self._cuts: dict[Any, list[_Cut]] = {}
+        self._waiting: list[tuple[Array, _Cut, Part | Array, np.dtype[Any]]] = []
+        self._bytes = 0
+        self._before: dict[int, tuple[bytes, Array]] = {}
+        self._order = ""
+
+    def fill(self, out: Array, leaf: Leaf, places: tuple[Place, ...], picks: list[range]) -> None:
+        """Let ``out`` be filled with what ``picks`` (one range an axis) choose; done by :meth:`finish`."""
+        if leaf.order == "F":
+            # blocks are counted in the order of memory
+            picks, out = picks[::-1], out.T
+        if leaf.order != self._order:
+            self.forget()
+            self._order = leaf.order
+        before, self._before = self._before, {}
+        dtype = parse_dtype(leaf.dtype)
+        for cut in self._cuts_of(leaf, picks):
+            digest = leaf.blocks[cut.block]
+            known = before.get(cut.block)
+            if known is not None and known[0] == digest:
+                self._waiting.append((out, cut, known[1], dtype))
+            else:
+                self._waiting.append((out, cut, Part(leaf, places[cut.block], cut.block, cut.first, cut.last), dtype))
+                self._bytes += cut.last - cut.first
+            self._before[cut.block] = digest, out
+        if self._bytes > _TOGETHER_BYTES or len(self._waiting) > _TOGETHER:
+            self.finish()
+
+    def forget(self) -> None:
+        """The next row has nothing in common with the one before."""
+        self._before = {}
+
+    def finish(self) -> None:
+        """Read everything that is still to be read. Raises Damaged."""
+        wanted = [part for _, _, part, _ in self._waiting if isinstance(part, Part)]
+        found = iter(self._fetcher.parts(wanted, self._what))
+        for out, cut, source, dtype in self._waiting:
+            if isinstance(source, Part):
+                out[cut.target] = np.ndarray(cut.shape, dtype, next(found), cut.offset, cut.strides)
+            else:
+                out[cut.target] = source[cut.target]
+        self._waiting, self._bytes = [], 0
+
+    def _cuts_of(self, leaf: Leaf, picks: list[range]) -> list[_Cut]:
+        form = (leaf.shape, leaf.dtype, leaf.order)
+        if form not in self._cuts:
+            self._cuts[form] = cuts(leaf, picks)
+        return self._cuts[form] if leaf.blocks else []
 
 
-def _blocks(stored: StoredLeaf, picks: list[range]) -> dict[int, tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """Block number -> (where it goes in the result, what is taken of it)."""
-    where = layout.cut_of(stored.leaf)
+def cuts(leaf: Leaf, picks: list[range]) -> list[_Cut]:
+    """What ``picks``, one range an axis in the order of memory, take of each block."""
+    where = layout.cut_of(leaf)
     axes = [
         [(at, pair) for at in range(count) if (pair := _overlap(pick, at * size, (at + 1) * size))]
         for pick, size, count in zip(picks, where.block_shape, where.grid)
     ]
-    found = {}
-    for chosen in product(*axes):
-        index = int(np.ravel_multi_index([at for at, _ in chosen], where.grid)) if chosen else 0
-        found[index] = tuple(pair[0] for _, pair in chosen), tuple(pair[1] for _, pair in chosen)
-    return found if stored.leaf.blocks else {}
+    return [
+        _cut(leaf, [at for at, _ in chosen], [pair[0] for _, pair in chosen], [pair[1] for _, pair in chosen])
+        for chosen in product(*axes)
+    ]
+
+
+def _cut(leaf: Leaf, grid: list[int], target: list[slice], source: list[slice]) -> _Cut:
+    where = layout.cut_of(leaf)
+    itemsize = parse_dtype(leaf.dtype).itemsize
+    shape = [min(size, whole - at * size) for at, size, whole in zip(grid, where.block_shape, where.shape)]
+    steps = [itemsize]
+    for size in shape[:0:-1]:
+        steps.insert(0, steps[0] * size)
+    taken = [range(one.start, one.stop, one.step) for one in source]
+    first = sum(one[0] * step for one, step in zip(taken, steps))
+    last = sum(one[-1] * step for one, step in zip(taken, steps)) + itemsize
+    strides = tuple(step * one.step for one, step in zip(taken, steps))
+    whole = itemsize * int(np.prod(shape, dtype=np.int64))
+    block = int(np.ravel_multi_index(grid, where.grid)) if grid else 0
+    sizes = tuple(map(len, taken))
+    if (last - first) * _SMALLER <= whole:
+        return _Cut(block, tuple(target), sizes, strides, first, last, 0)
+    return _Cut(block, tuple(target), sizes, strides, 0, whole, first)
 
 
 def _overlap(pick: range, first: int, last: int) -> tuple[slice, slice] | None:
@@ -81,11 +138,3 @@ def _overlap(pick: range, first: int, last: int) -> tuple[slice, slice] | None:
         return slice(low, high), inside
     top, bottom = len(rising) - 1 - low, len(rising) - 1 - high
     return slice(top, bottom if bottom >= 0 else None, -1), inside
-
-
-def _shaped(stored: StoredLeaf, index: int, data: memoryview) -> Array:
-    """A block's bytes as the hyper-rectangle they are; the last along an axis may be shorter."""
-    where = layout.cut_of(stored.leaf)
-    grid = np.unravel_index(index, where.grid)
-    shape = [min(block, size - int(at) * block) for at, block, size in zip(grid, where.block_shape, where.shape)]
-    return np.frombuffer(data, parse_dtype(stored.leaf.dtype)).reshape(shape)

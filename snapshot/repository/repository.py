@@ -11,6 +11,7 @@ from zarr.abc.store import Store
 
 from snapshot.model import Snapshot
 from snapshot.repository import layout
+from snapshot.repository.addresses import Options
 from snapshot.repository.catalogue import dropped_note, label_note
 from snapshot.repository.content import Decode
 from snapshot.repository.entry import StoredEntry
@@ -24,20 +25,32 @@ from snapshot.timeline import branch, check_label, key_of, resolve
 
 
 class Repository:
-    """Snapshots of any number of runs in one folder (or zarr store).
+    """Snapshots of any number of runs in one folder, at an address (``s3://``), or in a zarr store.
 
     Opening reads no values, unpickles nothing and never writes. ``decode(entry, path)``
     supplies plain values that are kept in records. Raises NotARepository when nothing,
     or something else, is there, and NewerFormat when a later version made it.
     """
 
-    def __init__(self, target: str | Path | Store, *, decode: Decode | None = None, durable: bool = False) -> None:
-        self._begin(Storage(target, durable=durable), decode)
+    def __init__(
+        self,
+        target: str | Path | Store,
+        *,
+        decode: Decode | None = None,
+        durable: bool = False,
+        storage_options: Options | None = None,
+    ) -> None:
+        self._begin(Storage(target, durable=durable, options=storage_options), decode)
         check_is_there(self._storage)
 
     @classmethod
     def create_or_open(
-        cls, target: str | Path | Store, *, decode: Decode | None = None, durable: bool = False
+        cls,
+        target: str | Path | Store,
+        *,
+        decode: Decode | None = None,
+        durable: bool = False,
+        storage_options: Options | None = None,
     ) -> Repository:
         """For writing: what is there, or a repository that the first commit will create.
 
@@ -45,7 +58,7 @@ class Repository:
         the cost. Raises NotWritable when nothing could be written there; writes nothing itself.
         """
         repository = cls.__new__(cls)
-        repository._begin(Storage(target, durable=durable), decode)
+        repository._begin(Storage(target, durable=durable, options=storage_options), decode)
         is_repository(repository._storage)
         if repository._storage.folder is not None:
             check_writable(repository._storage.folder)
@@ -57,7 +70,7 @@ class Repository:
 
     @property
     def location(self) -> str:
-        """The folder, or the text of the store."""
+        """The folder or address, or the text of the store."""
         return str(self._storage)
 
     @property
@@ -96,8 +109,9 @@ class Repository:
         By default over the run that stored last and what it descends from: another run of
         the same notebook is another experiment. ``repository.timeline`` has them all.
         """
-        chosen = _newest_run(self.timeline) if snapshots is None else snapshots
-        return Series.of(path, [(one, self._snapshots.content(one)) for one in chosen])
+        chosen = _newest_run(self.timeline) if snapshots is None else list(snapshots)
+        found = [(one, self._snapshots.content(one)) for one in chosen]
+        return Series.of(path, found, self._snapshots.locate(path, chosen))
 
     def relabel(self, snapshot: Snapshot | str, label: str | None) -> None:
         """Give a snapshot another label, or none; nothing that was committed is rewritten.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +12,25 @@ import numpy as np
 from snapshot.described import as_known, known_dtype
 from snapshot.errors import Damaged, PathNotFound, SnapshotWarning
 from snapshot.model import Snapshot, format_dtype, parse_dtype
+from snapshot.repository.columns import Located
 from snapshot.repository.content import StoredContent
-from snapshot.repository.entry import StoredLeaf
-from snapshot.repository.region import Region, read_region
+from snapshot.repository.region import RegionReader
+from snapshot.timeline import SnapshotKey, key_of
 
 if TYPE_CHECKING:
     import xarray
 
 Array = np.ndarray[Any, np.dtype[Any]]
-#: A snapshot, its content, and the leaf there; None for a number that is kept in the records.
-Found = tuple[Snapshot, StoredContent, StoredLeaf | None]
+#: A snapshot, its content, and where the variable lies in it.
+Found = tuple[Snapshot, StoredContent, Located]
 
 
 class Series:
     """The values of one variable, oldest first, read only where they are indexed.
 
-    ``series[:, 3, 5]`` reads the blocks that hold that element, and a block that did not
-    change from one snapshot to the next only once; ``series[-1]`` reads the newest value.
+    ``series[:, 3, 5]`` reads the bytes of that element and no more, and what did not change
+    from one snapshot to the next only once; ``series[-1]`` reads the newest value. Whole
+    blocks are compared with their hashes; a small part of one cannot be.
     Only snapshots in which the variable has the shape and dtype of its newest value take
     part.
     """
@@ -42,16 +45,26 @@ class Series:
         self._found = found
 
     @classmethod
-    def of(cls, path: str, contents: list[tuple[Snapshot, StoredContent]]) -> Series:
-        """The series of ``path``; PathNotFound when no snapshot holds an array or number there."""
+    def of(
+        cls,
+        path: str,
+        contents: list[tuple[Snapshot, StoredContent]],
+        folded: Mapping[SnapshotKey, Located | None],
+    ) -> Series:
+        """The series of ``path``; PathNotFound when no snapshot holds an array or number there.
+
+        ``folded`` says where it lies in those snapshots whose tables need not be read.
+        """
         found: list[Found] = []
-        readable = [one for one in contents if _is_readable(one[1])]
-        for snapshot, content in readable:
-            number = content.numbers.get(path)
-            if number is not None:
-                found.append((snapshot, content, content.entry.stored(number)))
-            elif any(one.path == path for one in content.entry.plain):
-                found.append((snapshot, content, None))
+        readable: list[tuple[Snapshot, StoredContent]] = []
+        for snapshot, content in contents:
+            key = key_of(snapshot)
+            if key not in folded and not _is_readable(content):
+                continue
+            readable.append((snapshot, content))
+            located = folded[key] if key in folded else _located(path, content)
+            if located is not None:
+                found.append((snapshot, content, located))
         if not found:
             raise PathNotFound(_missing(path, readable))
         form = _form(path, found[-1])
@@ -116,27 +129,37 @@ class Series:
 
     def _read(self, rows: range, picks: list[range]) -> Array:
         out = np.empty((len(rows), *map(len, picks)), self._bytes)
-        before: Region | None = None
+        reader = RegionReader(self._found[0][1].entry.fetcher, f"variable {self.path!r}")
         for position, row in enumerate(rows):
-            _, content, stored = self._found[row]
-            if stored is None:
-                out[position] = content.read(self.path)
-            elif stored.leaf.view is not None:
-                out[position] = content.entry.contents(stored.number)[tuple(map(_as_slice, picks))]
-                before = None
+            _, content, located = self._found[row]
+            if located.stored is None:
+                out[position] = content.read(self.path) if located.value is None else located.value
+            elif located.stored.leaf.view is not None:
+                out[position] = content.entry.contents(located.stored.number)[tuple(map(_as_slice, picks))]
+                reader.forget()
             else:
-                target = out[position, ...]
-                before = read_region(content.entry, stored, picks, target, before)
+                reader.fill(out[position, ...], located.stored.leaf, located.places, picks)
+        reader.finish()
         return as_known(out, self._known)
+
+
+def _located(path: str, content: StoredContent) -> Located | None:
+    """Where a variable lies, from the table of the snapshot."""
+    number = content.numbers.get(path)
+    if number is not None:
+        return Located(content.entry.stored(number), content.entry.places(number))
+    if any(one.path == path for one in content.entry.plain):
+        return Located(None, value=content.entry.table.numbers.get(path))
+    return None
 
 
 def _form(path: str, found: Found) -> tuple[tuple[int, ...], np.dtype[Any] | str, str]:
     """Shape, the dtype a user knows, that of the bytes."""
-    _, content, stored = found
+    _, content, (stored, _, _, text) = found
     if stored is not None:
         return stored.leaf.shape, known_dtype(stored.dtype, stored.leaf), stored.leaf.dtype
-    dtype = content.variables[path].dtype
-    return content.variables[path].shape, dtype, dtype if isinstance(dtype, str) else format_dtype(dtype)
+    dtype: np.dtype[Any] | str = np.dtype(text) if text else content.variables[path].dtype
+    return (), dtype, dtype if isinstance(dtype, str) else format_dtype(dtype)
 
 
 def _is_readable(content: StoredContent) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot
 from snapshot.repository.catalogue import Catalogue
+from snapshot.repository.columns import Located
 from snapshot.repository.content import Decode, StoredContent
+from snapshot.repository.folded import locate
 from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.reader import Committed
@@ -38,6 +42,17 @@ class Snapshots:
         if content is None:
             raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self._storage}.")
         return content
+
+    def locate(self, path: str, snapshots: Iterable[Snapshot]) -> dict[SnapshotKey, Located | None]:
+        """Where a variable lies in those snapshots that are folded."""
+        ids: dict[str, set[int]] = {}
+        for snapshot in snapshots:
+            ids.setdefault(snapshot.run, set()).add(snapshot.id)
+        return {
+            (run, number): located
+            for run, wanted in ids.items()
+            for number, located in locate(self._storage, self._catalogue.folds(run), path, wanted).items()
+        }
 
     def _snapshot(self, header: Header) -> Snapshot:
         if header.key not in self._contents:

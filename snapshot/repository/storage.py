@@ -8,6 +8,7 @@ between (:mod:`snapshot.repository.files`); only this file knows.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from zarr.core.buffer import cpu, default_buffer_prototype
 from zarr.core.sync import sync
 
 from snapshot.errors import NotARepository, RepositoryError
-from snapshot.repository.files import AT_ONCE, Bytes, Files
+from snapshot.repository import addresses
+from snapshot.repository.files import Bytes, Files
 from snapshot.repository.folder import unreadable, unwritable
 
 #: A key, and what gives its bytes, in one part or several.
@@ -44,23 +46,29 @@ class Storage:
     """The keys below one place, a local folder or any zarr store.
 
     Nothing is created by looking. Failures are RepositoryError, refused writes NotWritable.
-    With ``durable`` what was written to a folder survives a power cut.
+    With ``durable`` what was written to a folder survives a power cut. ``options`` are for
+    addresses, see :func:`snapshot.repository.addresses.place_of`.
     """
 
-    def __init__(self, target: str | Path | Store, *, durable: bool = False) -> None:
-        if isinstance(target, str) and "://" in target:
-            raise RepositoryError(
-                f"{target} is an address, not a folder: give a folder, or a zarr store opened on that address."
-            )
+    def __init__(
+        self, target: str | Path | Store, *, durable: bool = False, options: addresses.Options | None = None
+    ) -> None:
+        self._name = ""
+        if isinstance(target, str) and addresses.is_address(target):
+            self._name = addresses.shown(target)
+            target = addresses.place_of(target, options)
         if isinstance(target, Store):
             self.folder = None
             self._store = target
+            self._process = os.getpid()
         else:
             self.folder = Path(target).expanduser().absolute()
             self._files = Files(self.folder, durable)
+            target = self.folder
+        self._failures = addresses.failures_of(target)
 
     def __str__(self) -> str:
-        return str(self.folder or self._store)
+        return str(self.folder or self._name or self._store)
 
     def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
         """The bytes of ``key``, or those of ``span`` (first, after the last); None when absent."""
@@ -91,9 +99,9 @@ class Storage:
             if self.folder is not None:
                 self._files.put(batch.items, batch.stopped)
             else:
-                sync(self._put_all(batch))
-        except OSError as error:
-            raise unwritable(str(self), error) from error
+                self._sync(self._put_all(batch))
+        except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
         finally:
             # an interrupt reaches this thread, not the one that writes: nothing more is
             # begun, and what was begun is over when we leave
@@ -108,9 +116,9 @@ class Storage:
                 if self.folder is not None:
                     self._files.delete(key)
                 else:
-                    sync(self._store.delete(key))
-        except OSError as error:
-            raise unwritable(str(self), error) from error
+                    self._sync(self._store.delete(key))
+        except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
 
     def delete_folder(self, prefix: str) -> None:
         """Take an empty folder away; only disks have such a thing."""
@@ -146,26 +154,46 @@ class Storage:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise unreadable(str(self), error) from error
+        except self._failures as error:
+            raise self._in_our_words(error, writing=False) from error
 
     def _look(self, work: Coroutine[Any, Any, T]) -> T:
         with self._reading():
-            return sync(work)
+            return self._sync(work)
+
+    def _sync(self, work: Coroutine[Any, Any, T]) -> T:
+        if os.getpid() != self._process and len(self._failures) > 1:
+            work.close()
+            raise RepositoryError(
+                f"{self} cannot be used in a process that was forked from another one that uses it: the library for "
+                "object stores would wait for ever. Start the process with multiprocessing's 'spawn'."
+            )
+        return sync(work)
+
+    def _in_our_words(self, error: Exception, *, writing: bool) -> RepositoryError:
+        if self.folder is None and not (isinstance(error, OSError) and error.errno):
+            return addresses.unreached(str(self), error, writing=writing)
+        assert isinstance(error, OSError)
+        return unwritable(str(self), error) if writing else unreadable(str(self), error)
 
     async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
         prototype = default_buffer_prototype()
 
         async def one(key: str, span: tuple[int, int] | None) -> memoryview | None:
             async with gate:
-                found = await self._store.get(key, prototype, RangeByteRequest(*span) if span else None)
+                try:
+                    found = await self._store.get(key, prototype, RangeByteRequest(*span) if span else None)
+                except self._failures as error:
+                    if not addresses.is_past_the_end(error):
+                        raise
+                    return memoryview(b"")
             return None if found is None else found.as_numpy_array().data
 
         return list(await asyncio.gather(*(one(key, span) for key, span in requests)))
 
     async def _put_all(self, batch: _Batch) -> None:
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(addresses.WRITE_AT_ONCE)
         batch.begun.set()
 
         async def one(key: str, data: Callable[[], Bytes | Sequence[Bytes]]) -> None:

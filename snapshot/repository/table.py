@@ -61,17 +61,18 @@ class Table:
     names: Mapping[str, str]
     report: Mapping[str, str]
     plain: tuple[Variable, ...] = field(default=())
+    numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
 
     def encode(self) -> bytes:
         """The table as it is stored."""
         sources: dict[str, int] = {}
         document = {
             "leaves": [_leaf_out(one, at, sources) for one, at in zip(self.leaves, self.places, strict=True)],
-            "records": {name: _block_out(*piece, sources) for name, piece in self.records.items()},
-            "pickles": {name: _block_out(*piece, sources) for name, piece in self.pickles.items()},
+            "records": {name: block_out(*piece, sources) for name, piece in self.records.items()},
+            "pickles": {name: block_out(*piece, sources) for name, piece in self.pickles.items()},
             "names": dict(self.names),
             "report": dict(self.report),
-            "plain": [_plain_out(one) for one in self.plain],
+            "plain": [_plain_out(one, self.numbers) for one in self.plain],
             "sources": list(sources),
         }
         text = json.dumps(document, separators=(",", ":"), default=_scalar)
@@ -87,11 +88,12 @@ class Table:
         return cls(
             leaves=tuple(leaf for leaf, _ in found),
             places=tuple(places for _, places in found),
-            records={name: Piece(*_block_in(one, sources)) for name, one in document["records"].items()},
-            pickles={name: Piece(*_block_in(one, sources)) for name, one in document["pickles"].items()},
+            records={name: Piece(*block_in(one, sources)) for name, one in document["records"].items()},
+            pickles={name: Piece(*block_in(one, sources)) for name, one in document["pickles"].items()},
             names=document["names"],
             report=document["report"],
             plain=tuple(_plain_in(one) for one in document["plain"]),
+            numbers={one["path"]: number_in(one["value"]) for one in document["plain"] if "value" in one},
         )
 
 
@@ -105,7 +107,7 @@ def _leaf_out(stored: StoredLeaf, places: tuple[Place, ...], sources: dict[str, 
         "kind": leaf.kind,
         "bytes": leaf.dtype,
         "shape": leaf.shape,
-        "blocks": [_block_out(digest, at, sources) for digest, at in zip(leaf.blocks, places, strict=True)],
+        "blocks": [block_out(digest, at, sources) for digest, at in zip(leaf.blocks, places, strict=True)],
     }
     if leaf.order != "C":
         out["order"] = leaf.order
@@ -119,7 +121,7 @@ def _leaf_out(stored: StoredLeaf, places: tuple[Place, ...], sources: dict[str, 
 
 
 def _leaf_in(one: dict[str, Any], sources: list[str]) -> tuple[StoredLeaf, tuple[Place, ...]]:
-    blocks = [_block_in(block, sources) for block in one["blocks"]]
+    blocks = [block_in(block, sources) for block in one["blocks"]]
     view = one.get("view")
     leaf = Leaf(
         kind=one["kind"],
@@ -127,7 +129,7 @@ def _leaf_in(one: dict[str, Any], sources: list[str]) -> tuple[StoredLeaf, tuple
         shape=tuple(one["shape"]),
         order=one.get("order", "C"),
         blocks=tuple(digest for digest, _ in blocks),
-        meta=tuple((name, _frozen(value)) for name, value in one.get("meta", ())),
+        meta=tuple((name, frozen(value)) for name, value in one.get("meta", ())),
         view=View(view[0], view[1], tuple(view[2])) if view else None,
     )
     aliases = tuple(one.get("aliases", ()))
@@ -135,19 +137,22 @@ def _leaf_in(one: dict[str, Any], sources: list[str]) -> tuple[StoredLeaf, tuple
     return stored, tuple(place for _, place in blocks)
 
 
-def _block_out(digest: bytes, place: Place, sources: dict[str, int]) -> list[Any]:
+def block_out(digest: bytes, place: Place, sources: dict[str, int]) -> list[Any]:
+    """A block as JSON has it; ``sources`` collects what it refers to."""
     return [digest.hex(), sources.setdefault(place[0], len(sources)), place[1], place[2]]
 
 
-def _block_in(block: list[Any], sources: list[str]) -> tuple[bytes, Any]:
+def block_in(block: list[Any], sources: list[str]) -> tuple[bytes, Any]:
+    """Read :func:`block_out` back: the hash and the place."""
     digest, source, start, extent = block
     where = sources[source]
     kind = InRow if "/variables/" in where else InPack
     return bytes.fromhex(digest), kind(where, start, extent)
 
 
-def _plain_out(one: Variable) -> dict[str, Any]:
-    return {
+def _plain_out(one: Variable, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    value = {"value": number_out(numbers[one.path])} if one.path in numbers else {}
+    return value | {
         "path": one.path,
         "role": one.role.value,
         "shape": one.shape,
@@ -171,9 +176,20 @@ def _plain_in(one: dict[str, Any]) -> Variable:
     )
 
 
-def _frozen(value: Any) -> Any:
+def number_out(value: Any) -> Any:
+    """A number as JSON has it; a complex one as its two parts."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return [value.real, value.imag] if isinstance(value, complex) else value
+
+
+def number_in(value: Any) -> Any:
+    """Read :func:`number_out` back."""
+    return complex(*value) if isinstance(value, list) else value
+
+
+def frozen(value: Any) -> Any:
     """JSON has no tuples; leaves are compared and hashed, so they hold no lists."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
 
 
 def _scalar(value: Any) -> Any:

@@ -14,7 +14,7 @@ from snapshot.repository import layout
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.commit import Commit, Rows
 from snapshot.repository.entry import Entry
-from snapshot.repository.folded import Folding, encode_fold, fold_key
+from snapshot.repository.folded import Folding
 from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
@@ -83,7 +83,7 @@ class Writer:
             self._pack = plan.next_pack
             header = self._write(entry, plan)
             self._known.accept(plan.known)
-            self._fold(header)
+            self._fold(header, plan)
 
     def _write(self, entry: Entry, plan: Commit) -> Header:
         number = entry.snapshot.id
@@ -105,12 +105,12 @@ class Writer:
         self._committed[number] = header
         return header
 
-    def _fold(self, header: Header) -> None:
-        """Keep opening fast: headers that are complete in number become one object. Nothing depends on it."""
-        done = self._folding.add(header)
-        if done is not None:
+    def _fold(self, header: Header, plan: Commit) -> None:
+        """Keep looking at many snapshots fast: some commits later they are one object. Nothing depends on it."""
+        for key, parts in self._folding.add(self._run, header, plan.table):
             with suppress(RepositoryError):
-                self._storage.put([(fold_key(self._run, done[0]), partial(encode_fold, done[1]))])
+                self._storage.put([(key, partial(list, parts))])
+                self._storage.delete(*layout.folds_within(key))
 
     def _open_run(self) -> None:
         """Before the first commit: make the repository, see what it holds already.

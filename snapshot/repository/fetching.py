@@ -1,0 +1,93 @@
+"""The bytes of blocks, from rows or packs: whole and checked against their hash, or a part of one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from snapshot.errors import Damaged
+from snapshot.model import Leaf
+from snapshot.repository import layout
+from snapshot.repository.pieces import Pieces
+from snapshot.repository.storage import Storage
+from snapshot.repository.table import InPack, Place
+
+#: Pieces up to this size are read with their neighbours, which are likely to be wanted next.
+_WINDOWED = 256 * 1024
+
+
+class Part(NamedTuple):
+    """Some bytes of one block: ``first`` and ``last`` within it; all of them are checked."""
+
+    leaf: Leaf
+    place: Place
+    block: int
+    first: int
+    last: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole block, so that its hash can be checked."""
+        start, stop = layout.cut_of(self.leaf).span(self.block)
+        return self.last - self.first == stop - start
+
+
+class Fetcher:
+    """Reads blocks. Raises Damaged, naming ``what`` and the key."""
+
+    def __init__(self, storage: Storage, pieces: Pieces) -> None:
+        self._storage = storage
+        self._pieces = pieces
+
+    def part(self, leaf: Leaf, place: Place, index: int) -> Part:
+        """A whole block."""
+        start, stop = layout.cut_of(leaf).span(index)
+        return Part(leaf, place, index, 0, stop - start)
+
+    def parts(self, wanted: list[Part], what: str) -> list[memoryview]:
+        """The bytes of each, several at once."""
+        found: list[memoryview | None] = [None] * len(wanted)
+        alone: list[int] = []
+        for number, one in enumerate(wanted):
+            if isinstance(one.place, InPack) and one.whole and one.place.length <= _WINDOWED:
+                found[number] = self._pieces.read(one.place)
+            else:
+                alone.append(number)
+        requests = []
+        for number in alone:
+            key, start = beginning(wanted[number].leaf, wanted[number].place)
+            requests.append((key, (start + wanted[number].first, start + wanted[number].last)))
+        for number, data in zip(alone, self._storage.get_many(requests), strict=True):
+            found[number] = data
+        return [self._checked(one, data, what) for one, data in zip(wanted, found, strict=True)]
+
+    def _checked(self, one: Part, data: memoryview | None, what: str) -> memoryview:
+        short = data is None or len(data) != one.last - one.first
+        if data is None or short or (one.whole and layout.digest_of(data) != one.leaf.blocks[one.block]):
+            raise Damaged(damage(what, beginning(one.leaf, one.place)[0], data, self._storage))
+        return data
+
+    def read_into(self, leaf: Leaf, place: Place, index: int, out: memoryview, what: str) -> None:
+        """Fill ``out``, of the block's size, with a whole block."""
+        if isinstance(place, InPack) and place.length <= _WINDOWED:
+            out[:] = self.parts([self.part(leaf, place, index)], what)[0]
+            return
+        key, start = beginning(leaf, place)
+        there = self._storage.read_into(key, start, out)
+        if not there or layout.digest_of(out) != leaf.blocks[index]:
+            raise Damaged(damage(what, key, out if there else None, self._storage))
+
+
+def beginning(leaf: Leaf, place: Place) -> tuple[str, int]:
+    """The key that holds a block, and its first byte there."""
+    if isinstance(place, InPack):
+        return layout.pack_chunk_key(place.pack), place.offset
+    return layout.chunk_key(place.array, leaf, layout.cut_of(leaf), place.row, place.number), 0
+
+
+def damage(what: str, key: str, data: memoryview | None, storage: Storage) -> str:
+    """The sentence for bytes that are not what was stored."""
+    found = "is missing or too short" if data is None else f"does not match its hash ({len(data)} bytes were read)"
+    return (
+        f"{what} in {storage} is damaged: {key} {found}. "
+        "Everything else can still be read; take this one from another snapshot."
+    )
