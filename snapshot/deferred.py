@@ -120,7 +120,8 @@ class Deferral:
         self._engine.blocks.retain(self._pinned)
         for owner in self._aside.owners.values():
             self._watch(owner)
-        self._aside.owners = {}
+        # the restore is made, and owners hold what is only to be watched
+        self._aside.owners, self._aside.rest = {}, Graph()
 
     def again(self) -> None:
         """Look for all that waits, from the names down."""
@@ -203,6 +204,7 @@ class Deferral:
                 self._forget(key)
         if not self.waiting:
             self._end()
+            self._aside = Aside(Graph(), Graph())
 
     def _note_first(self, filling: Filling) -> None:
         """What variables held at first, beside the restore's entry: its undo gives it back."""

@@ -11,7 +11,6 @@ from snapshot.adapters.protocol import Array, LeafAdapter, is_leaf_adapter
 from snapshot.apply import interrupts_wait
 from snapshot.capture import Held
 from snapshot.engine import Engine
-from snapshot.errors import SnapshotError
 from snapshot.graph import Graph
 from snapshot.kinds import adapter_named
 from snapshot.matching import LEFT_OUT
@@ -61,6 +60,12 @@ class Filling(Pairing):
     def leaf(self, number: int, live: Any, path: str) -> None:
         if number not in self._waiting or number in self.filled:
             return
+        try:
+            self._fill(number, live)
+        except Exception as error:  # a library may refuse in any way; the others are filled all the same
+            self.refused[number] = f"{type(error).__name__}: {error}"
+
+    def _fill(self, number: int, live: Any) -> None:
         held = self._leaves.held(number)
         adapter = self.registry.handler(live)
         if not is_leaf_adapter(adapter) or adapter.kind != held.leaf.kind:
@@ -72,19 +77,15 @@ class Filling(Pairing):
         if reason is not None:
             self.refused[number] = reason
             return
-        try:
-            contents = self._leaves.contents(number)
-        except (SnapshotError, LookupError, OSError) as error:
-            self.refused[number] = f"cannot be read any more: {error}"
-            return
+        contents = self._leaves.contents(number)
         try:
             first = np.array(adapter.view(live), copy=True)
         except ValueError:
             # made while TensorFlow traces, before its initializer runs, which then leaves it alone
             first = None
         adapter.assign(live, contents)
-        self._set_plain_attributes(adapter, live, number)
         self.filled[number] = Filled(live, adapter, first)
+        self._set_plain_attributes(adapter, live, number)
 
     def _set_plain_attributes(self, adapter: LeafAdapter, live: Any, number: int) -> None:
         """What is frozen stays frozen; gradients and other arrays beside a variable do not wait."""
@@ -106,7 +107,11 @@ class Filling(Pairing):
         if key is LEFT_OUT or any(key is known for known in holder):
             return
         made: dict[int, Filled] = {}
-        value = self._made(miss.stored, made)
+        try:
+            value = self._made(miss.stored, made)
+        except Exception as error:  # as above
+            self.refused.update(dict.fromkeys(self.leaves_of(miss.stored), f"{type(error).__name__}: {error}"))
+            return
         if value is not LEFT_OUT and made:
             dict.__setitem__(holder, key, value)
             self.filled.update(made)

@@ -32,9 +32,12 @@ class Once:
 
     def __call__(self, *_: Any) -> None:
         tell, self.tell = self.tell, None
-        if tell is not None:
-            self.running = True
+        if tell is None:
+            return
+        self.running = True
+        try:
             tell()
+        finally:
             self.running = False
 
     def __reduce__(self) -> tuple[type[Once], tuple[()]]:
@@ -56,14 +59,13 @@ class _Registrations:
         self._lock = RLock()
         self._running = 0
         self._waiting: dict[int, list[tuple[ref[Any], Tell]]] = {}
-        self._handles: list[tuple[Any, dict[int, Any]]] = []
+        self._handles: dict[str, Any] = {}
 
     def watch(self, module: Any, tell: Tell) -> Callable[[], None]:
         key, entry = id(module), (ref(module), tell)
         with self._lock:
             self._waiting.setdefault(key, []).append(entry)
-            if not self._handles:
-                self._install()
+            self._install()
 
         def end() -> None:
             with self._lock:
@@ -71,26 +73,30 @@ class _Registrations:
                 if left:
                     self._waiting[key] = left
                 if not self._waiting:
-                    self._handles = [pair for pair in self._handles if not _let_go(*pair, self._running > 0)]
+                    self._uninstall()
 
         return end
 
     def _install(self) -> None:
-        for register, hooks, holder in (
-            (registration.register_module_parameter_registration_hook, "parameter", "_parameters"),
-            (registration.register_module_buffer_registration_hook, "buffer", "_buffers"),
-            (registration.register_module_module_registration_hook, "module", "_modules"),
-        ):
-            handle = register(self._hook(holder))
-            self._handles.append((handle, getattr(registration, f"_global_{hooks}_registration_hooks")))
+        for what in {"parameter", "buffer", "module"} - self._handles.keys():
+            register = getattr(registration, f"register_module_{what}_registration_hook")
+            self._handles[what] = register(self._hook(f"_{what}s"))
+
+    def _uninstall(self) -> None:
+        for what in list(self._handles):
+            hooks = getattr(registration, f"_global_{what}_registration_hooks")
+            if _let_go(self._handles[what], hooks, self._running > 0):
+                del self._handles[what]
 
     def _hook(self, holder: str) -> Callable[[Any, str, Any], None]:
         def registered(module: Any, name: str, child: Any) -> None:
             for live, tell in tuple(self._waiting.get(id(module), ())):
                 if live() is module and child is not None:
                     self._running += 1
-                    tell(f".{holder}[{name!r}]", child)
-                    self._running -= 1
+                    try:
+                        tell(f".{holder}[{name!r}]", child)
+                    finally:
+                        self._running -= 1
 
         return registered
 
