@@ -13,43 +13,26 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from snapshot import plain
 from snapshot.adapters.protocol import (
     Group,
     GroupAdapter,
     Kind,
-    LeafAdapter,
     is_group_adapter,
     is_kind,
-    is_leaf_adapter,
 )
-from snapshot.blocks import put_contents, view_of
-from snapshot.capture import AnyHandle, Capture, Held
+from snapshot.capture import AnyHandle, Capture
 from snapshot.engine import Engine
-from snapshot.errors import Damaged
 from snapshot.feasible import Feasibility
 from snapshot.graph import CODE_KINDS, Graph, Node
 from snapshot.handles import Handle, numbers
-from snapshot.kinds import PLAIN, adapter_named
+from snapshot.kinds import PLAIN
+from snapshot.leaf_binding import LeafBinder, Leaves
+from snapshot.makeable import Makeable
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
 from snapshot.walk import Record, attributes_kind, take
-
-
-class Leaves(Protocol):
-    """Where stored leaves come from."""
-
-    def held(self, number: int) -> Held:
-        """Description of a leaf."""
-
-    def contents(self, number: int) -> np.ndarray[Any, Any]:
-        """Its contents as a fresh array; raises :class:`Damaged`."""
-
-    def load(self, number: int) -> None:
-        """Bring its blocks into the pool; raises :class:`Damaged`."""
 
 
 @dataclass
@@ -100,20 +83,17 @@ class Binder:
         self._leaves = leaves
         self._engine = engine
         self._unpickle = unpickle
-        self._feasible = Feasibility(graph, engine.registry, self._refused)
+        self._makeable = Makeable(graph, leaves, engine.registry)
+        self._feasible = Feasibility(graph, engine.registry, self._makeable.refused)
         self._objects: dict[int, Any] = {}
         self._adopted: set[int] = set()
-        self._makeable: set[int] = set()
-        self._handles: dict[int, Handle] = {}
         self._records: dict[int, Record] = {}
-        self._held: dict[AnyHandle, Held] = {}
         self._pending: deque[Callable[[], None]] = deque()
         self._late: deque[Callable[[], None]] = deque()
-        self._alive: list[Any] = []
         self._groups: list[tuple[Any, GroupAdapter, Mapping[str, int]]] = []
         self._left: list[tuple[str, Mapping[str, int]]] = []
         self.unused: dict[str, str] = {}
-        self.made: dict[AnyHandle, None] = {}
+        self._bound = LeafBinder(graph, leaves, engine, self.unused, self._blocked, self._attributes_later)
 
     def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
         """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
@@ -131,8 +111,8 @@ class Binder:
             # the default session may have a name too: its values are then not left over
             self.unused.update({part: reason for part, number in parts.items() if number not in taken})
         groups = {id(owner): (owner, adapter, Group({})) for owner, adapter, _ in self._groups}
-        capture = Capture(bound, {}, self._records, self._held, groups, {}, names)
-        return Bound(capture, self.unused, self.made, self._alive)
+        capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names)
+        return Bound(capture, self.unused, self._bound.made, self._bound.alive)
 
     def _bind_root(self, name: str, live: Any) -> Any:
         root = self._graph.roots[name]
@@ -167,7 +147,8 @@ class Binder:
         except Exception as error:
             self.unused[name] = str(error)
             return LEFT_OUT
-        self.unused = {path: why for path, why in self.unused.items() if not _below(path, name)}
+        for path in [path for path in self.unused if _below(path, name)]:
+            del self.unused[path]
         return found
 
     def _group(self, stored: Any, live: Any) -> Any:
@@ -179,8 +160,7 @@ class Binder:
         self._groups.append((live, handler, parts))
         for name, number in parts.items():
             handle = self._engine.handles.part(live, handler, name)
-            if self._load(number, name):
-                self._held[handle] = self._leaves.held(number)
+            self._bound.part(number, handle, name)
         return live
 
     # --- one child
@@ -191,7 +171,7 @@ class Binder:
             return live if type(live) is type(stored) and live == stored else stored
         ((tag, content),) = stored.items()
         if tag == "leaf":
-            return self._leaf(content, live, path)
+            return self._bound.bind(content, live, path)
         if tag == "node":
             return self._node(content, live, path)
         if tag == "live" and self._originals is not None:
@@ -220,120 +200,7 @@ class Binder:
         self.unused[path] = f"a {cls.partition(':')[2]} was by reference and ended with its kernel"
         return LEFT_OUT
 
-    def _leaf(self, number: int, live: Any, path: str) -> Any:
-        known = self._handles.get(number)
-        if known is not None:
-            return known
-        held = self._leaves.held(number)
-        handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
-        if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
-            handle = self._engine.handles.of(live, handler)
-            if handle in self._held:
-                # one live array cannot be two stored ones
-                return self._new_leaf(number, held, path)
-            return self._keep(number, handle, held, path) if self._load(number, path) else handle
-        return self._new_leaf(number, held, path)
-
-    def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
-        if adapter.misfit(live, held.form) is not None:
-            return False
-        if not adapter.immutable:
-            return True
-        try:
-            return bool(adapter.view(live).tobytes() == self._leaves.contents(number).tobytes())
-        except Damaged:
-            return True  # loading it says so, and the live one stays
-
-    def _load(self, number: int, path: str) -> bool:
-        try:
-            self._leaves.load(number)
-        except Damaged as error:
-            self.unused[path] = str(error)
-            return False
-        return True
-
-    def _keep(self, number: int, handle: Handle, held: Held, path: str) -> Handle:
-        self._handles[number] = handle
-        view = held.leaf.view
-        if view is not None:
-            # a view is written through its own memory here: its base may be another object now
-            held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)
-        self._held[handle] = held
-        attributes = self._graph.attributes.get(number)
-        if attributes is not None:
-            self._pending.append(lambda: self._attributes(handle, attributes, path))
-        return handle
-
-    def _new_leaf(self, number: int, held: Held, path: str) -> Any:
-        adapter = adapter_named(held.leaf.kind, self._engine.registry)
-        if adapter is None:
-            self.unused[path] = f"a {held.leaf.kind} needs its library: import it, then restore again"
-            return LEFT_OUT
-        attributes = self._graph.attributes.get(number)
-        if attributes is not None and getattr(adapter, "whole", False):
-            blocked = self._blocked(*attributes.state)
-            if blocked is not None:
-                self.unused[path] = blocked
-                return LEFT_OUT
-        try:
-            contents = self._new_contents(number, held, path)
-        except Damaged as error:
-            self.unused[path] = str(error)
-            return LEFT_OUT
-        try:
-            made = adapter.build(held.form, contents)
-        except Exception as error:
-            # a library may refuse, in any way; the rest is restored all the same
-            self.unused[path] = f"could not be made anew: {error}"
-            return LEFT_OUT
-        self._alive.append(made)
-        handle = self._engine.handles.of(made, adapter)
-        self.made[handle] = None
-        self._load(number, path)
-        return self._keep(number, handle, held, path)
-
-    def _new_contents(self, number: int, held: Held, path: str) -> np.ndarray[Any, Any]:
-        view = held.leaf.view
-        if view is not None:
-            base = self._leaves.held(view.base)
-            handle = self._leaf(view.base, LEFT_OUT, path)
-            if type(handle) is Handle and (obj := handle.get()) is not None:
-                memory = handle.adapter.view(obj)
-                dense = memory.flags.c_contiguous or memory.flags.f_contiguous
-                if dense and memory.shape == base.leaf.shape and memory.flags.writeable:
-                    return view_of(memory, held.leaf)
-        return self._leaves.contents(number)
-
-    def _refused(self, number: int) -> str | None:
-        """Why no object here can hold a leaf, as far as its description tells; None when one may."""
-        held = self._leaves.held(number)
-        refusal = getattr(adapter_named(held.leaf.kind, self._engine.registry), "refusal", None)
-        found: str | None = refusal(held.form) if refusal is not None else None
-        return found
-
     # --- nodes
-
-    def _blocked(self, *parts: Any) -> str | None:
-        """What, somewhere behind these, cannot be made from plain parts; None when all can."""
-        seen: set[Any] = set()
-        stack = [part for part in parts if isinstance(part, dict)]
-        while stack:
-            part = stack.pop()
-            held = part.get("opaque") or part.get("sealed")
-            if held is not None:
-                return f"it holds a {str(held).partition(':')[2]} {_PICKLE}"
-            if "leaf" in part and (reason := self._refused(part["leaf"])) is not None:
-                return f"what it holds {reason}"
-            current: Any = part.get("node")
-            node = self._graph.nodes.get(current)
-            if current in seen or current in self._makeable or current in self._objects or node is None:
-                continue
-            seen.add(current)
-            if not self._engine.registry.makeable(node.kind, plain.locate(node.cls)):
-                return f"it holds a {node.cls.partition(':')[2]} {_PICKLE}"
-            stack.extend(part for part in node.state if isinstance(part, dict))
-        self._makeable |= seen
-        return None
 
     def _node(self, number: int, live: Any, path: str) -> Any:
         if number in self._objects:
@@ -423,6 +290,12 @@ class Binder:
             lead = present[: kind.lead]
             self._records[id(owner)] = Record(owner, kind, (*lead, *state), next(numbers))
 
+    def _blocked(self, *parts: Any) -> str | None:
+        return self._makeable.blocked(*parts, present=self._objects)
+
+    def _attributes_later(self, handle: Handle, node: Node, path: str) -> None:
+        self._pending.append(lambda: self._attributes(handle, node, path))
+
     def _attributes(self, handle: Handle, node: Node, path: str) -> None:
         kind = attributes_kind(handle.adapter)
         obj = handle.get()
@@ -439,7 +312,6 @@ class Binder:
         (self._late if is_keyed_by_reference(node.kind, node.state) else self._pending).append(step)
 
 
-_PICKLE = "that needs a pickle, which only a trusted repository may load"
 _COMPARED = {"float", "complex", "bytes", "range", "date", "time", "timedelta", "datetime", "decimal", "fraction",
              "uuid", "scalar", "dtype", "path", "member"}  # fmt: skip
 

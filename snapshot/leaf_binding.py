@@ -1,0 +1,148 @@
+"""Stored arrays in terms of live ones: which live object takes a leaf, and what is made where none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from snapshot.adapters.protocol import LeafAdapter, is_leaf_adapter
+from snapshot.blocks import put_contents, view_of
+from snapshot.capture import AnyHandle, Held
+from snapshot.engine import Engine
+from snapshot.errors import Damaged
+from snapshot.graph import Graph, Node
+from snapshot.handles import Handle
+from snapshot.kinds import adapter_named
+from snapshot.matching import LEFT_OUT
+
+
+class Leaves(Protocol):
+    """Where stored leaves come from."""
+
+    def held(self, number: int) -> Held:
+        """Description of a leaf."""
+
+    def contents(self, number: int) -> np.ndarray[Any, Any]:
+        """Its contents as a fresh array; raises :class:`Damaged`."""
+
+    def load(self, number: int) -> None:
+        """Bring its blocks into the pool; raises :class:`Damaged`."""
+
+
+class LeafBinder:
+    """The leaves of one binding. ``attributes`` is told of state beside a leaf that is to be bound too.
+
+    ``blocked`` says why something stored cannot be made here, or None.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        leaves: Leaves,
+        engine: Engine,
+        unused: dict[str, str],
+        blocked: Callable[..., str | None],
+        attributes: Callable[[Handle, Node, str], None],
+    ) -> None:
+        self._graph = graph
+        self._leaves = leaves
+        self._engine = engine
+        self._unused = unused
+        self._blocked = blocked
+        self._attributes = attributes
+        self._handles: dict[int, Handle] = {}
+        self.held: dict[AnyHandle, Held] = {}
+        self.alive: list[Any] = []  #: what nothing else holds until the names are bound
+        self.made: dict[AnyHandle, None] = {}  #: leaves that had to be made anew
+
+    def part(self, number: int, handle: AnyHandle, path: str) -> None:
+        """Bind a leaf to a part of a live group."""
+        if self._load(number, path):
+            self.held[handle] = self._leaves.held(number)
+
+    def bind(self, number: int, live: Any, path: str) -> Any:
+        """The handle of the live array that takes a leaf, or of one made for it; LEFT_OUT for none."""
+        known = self._handles.get(number)
+        if known is not None:
+            return known
+        held = self._leaves.held(number)
+        handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
+        if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
+            handle = self._engine.handles.of(live, handler)
+            if handle in self.held:
+                # one live array cannot be two stored ones
+                return self._new_leaf(number, held, path)
+            return self._keep(number, handle, held, path) if self._load(number, path) else handle
+        return self._new_leaf(number, held, path)
+
+    def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
+        if adapter.misfit(live, held.form) is not None:
+            return False
+        if not adapter.immutable:
+            return True
+        try:
+            return bool(adapter.view(live).tobytes() == self._leaves.contents(number).tobytes())
+        except Damaged:
+            return True  # loading it says so, and the live one stays
+
+    def _load(self, number: int, path: str) -> bool:
+        try:
+            self._leaves.load(number)
+        except Damaged as error:
+            self._unused[path] = str(error)
+            return False
+        return True
+
+    def _keep(self, number: int, handle: Handle, held: Held, path: str) -> Handle:
+        self._handles[number] = handle
+        view = held.leaf.view
+        if view is not None:
+            # a view is written through its own memory here: its base may be another object now
+            held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)
+        self.held[handle] = held
+        attributes = self._graph.attributes.get(number)
+        if attributes is not None:
+            self._attributes(handle, attributes, path)
+        return handle
+
+    def _new_leaf(self, number: int, held: Held, path: str) -> Any:
+        adapter = adapter_named(held.leaf.kind, self._engine.registry)
+        if adapter is None:
+            self._unused[path] = f"a {held.leaf.kind} needs its library: import it, then restore again"
+            return LEFT_OUT
+        attributes = self._graph.attributes.get(number)
+        if attributes is not None and getattr(adapter, "whole", False):
+            blocked = self._blocked(*attributes.state)
+            if blocked is not None:
+                self._unused[path] = blocked
+                return LEFT_OUT
+        try:
+            contents = self._new_contents(number, held, path)
+        except Damaged as error:
+            self._unused[path] = str(error)
+            return LEFT_OUT
+        try:
+            made = adapter.build(held.form, contents)
+        except Exception as error:
+            # a library may refuse, in any way; the rest is restored all the same
+            self._unused[path] = f"could not be made anew: {error}"
+            return LEFT_OUT
+        self.alive.append(made)
+        handle = self._engine.handles.of(made, adapter)
+        self.made[handle] = None
+        self._load(number, path)
+        return self._keep(number, handle, held, path)
+
+    def _new_contents(self, number: int, held: Held, path: str) -> np.ndarray[Any, Any]:
+        view = held.leaf.view
+        if view is not None:
+            base = self._leaves.held(view.base)
+            handle = self.bind(view.base, LEFT_OUT, path)
+            if type(handle) is Handle and (obj := handle.get()) is not None:
+                memory = handle.adapter.view(obj)
+                dense = memory.flags.c_contiguous or memory.flags.f_contiguous
+                if dense and memory.shape == base.leaf.shape and memory.flags.writeable:
+                    return view_of(memory, held.leaf)
+        return self._leaves.contents(number)
