@@ -98,7 +98,8 @@ class ObjectKind:
             elif _is_variable(obj):
                 yield Place(obj.path, child, self.role(key, obj), True)
             else:
-                name = key.rpartition(".")[2] if key.startswith(_MEMBERS) else obj.name
+                # a schedule of the user's need not have a name
+                name = key.rpartition(".")[2] if key.startswith(_MEMBERS) else getattr(obj, "name", key)
                 yield Place(f".{name}", child)
 
     def role(self, key: str, variable: Any) -> Role | None:
@@ -173,11 +174,6 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
     yield from _torch_members(obj)
 
 
-def _are_stateful(value: Any) -> bool:
-    sequence = issubclass(type(value), list | tuple) and len(value) > 0
-    return sequence and all(issubclass(type(each), STATEFUL) for each in value)
-
-
 def _set_by_compile(obj: Any) -> frozenset[str]:
     return compile_names() - _COMPILED if issubclass(type(obj), keras.Model) else frozenset()
 
@@ -233,13 +229,16 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     if attributes is None:
         return
     compiled = _set_by_compile(obj)
+    kept = {id(value) for key, value in present.items() if not key.startswith(".")}
     recompiled = wanted.get(".optimizer") is not present.get(".optimizer")
     for key in dict.fromkeys((*wanted, *present)):
         name = key[1:]
         if not key.startswith(".") or (name in compiled and not recompiled):
             continue
         if key not in wanted:
-            attributes.pop(name, None)
+            # what ``build`` made since stays, and so does what leads to it
+            if not _leads_to(present[key], kept):
+                attributes.pop(name, None)
         elif key == ".built" and wanted[key]:
             continue  # only Keras can make it so
         elif key not in present or present[key] is not wanted[key]:
@@ -247,3 +246,8 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     if recompiled:
         # they were made for the other optimizer
         attributes.update({name: None for name in _COMPILED if name in attributes and name.endswith("function")})
+
+
+def _leads_to(value: Any, kept: set[int]) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    return bool(parts) and all(id(part) in kept for part in parts)

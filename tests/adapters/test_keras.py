@@ -248,6 +248,42 @@ class TestState:
         assert names["history"] is model.history is history
         assert (dict(history.history), names["stop"].best, names["stop"].wait) == before
 
+    def test_callbacks_go_on_from_where_they_were(self):
+        model = network(keras.optimizers.Adam(0.05))
+        stop = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+        slower = keras.callbacks.ReduceLROnPlateau("loss", patience=1, factor=0.5, min_delta=1.0, cooldown=1)
+
+        def run():
+            history = train(model, 3, callbacks=[stop, slower])
+            counts = (stop.best, stop.wait, slower.best, slower.wait, slower.cooldown_counter)
+            return history, counts, float(model.optimizer.learning_rate), everything(model)
+
+        run()
+        workspace = Workspace({"model": model, "callbacks": [stop, slower]})
+        workspace.store("before")
+        first = run()
+        workspace.restore("before")
+        assert run() == first
+
+    def test_what_build_made_since_can_be_called_still(self):
+        class Late(keras.layers.Layer):
+            def build(self, shape):
+                self.scales = [self.add_weight(shape=(shape[-1],), initializer="ones")]
+                self.inner = keras.layers.Dense(1)
+                self.inner.build(shape)
+
+            def call(self, x):
+                return self.inner(x * self.scales[0])
+
+        layer = Late()
+        workspace = Workspace({"layer": layer})
+        workspace.store("before")
+        before = keras.ops.convert_to_numpy(layer(INPUTS))
+        layer.mine = 1
+        workspace.restore("before")
+        assert keras.ops.convert_to_numpy(layer(INPUTS)).tolist() == before.tolist()
+        assert not hasattr(layer, "mine")
+
     def test_a_metric_counts_on_from_where_it_was(self):
         metric, later = keras.metrics.Mean(), keras.metrics.Mean()
         metric.update_state([1.0, 3.0])
@@ -382,6 +418,27 @@ def test_arrays_models_and_variables_of_the_backend_live_in_one_namespace():
     assert [contents(v) for v in model.weights] == before
     assert (names["array"].tolist(), names["list"]) == ([1, 1, 1], [1, [2]])
     assert BACKEND != "tensorflow" or names["var"].numpy() == [1]
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow traces")
+def test_no_function_of_a_model_is_traced_again():
+    model = network()
+
+    def run():
+        train(model, 1)
+        model.evaluate(INPUTS, TARGETS, verbose=0)
+        model.predict(INPUTS, verbose=0)
+
+    run()
+    functions = [model.train_function, model.test_function, model.predict_function]
+    workspace = Workspace({"model": model})
+    workspace.store("before")
+    run()
+    Counted.traces.clear()
+    workspace.restore("before")
+    run()
+    assert Counted.traces == []
+    assert [model.train_function, model.test_function, model.predict_function] == functions
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX has a cache to count")
