@@ -7,9 +7,11 @@ What belongs to a graph (sessions, symbolic tensors, graph variables) was taken 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.distribute.values import DistributedVariable
 from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 from tensorflow.python.ops import stateful_random_ops
@@ -23,9 +25,10 @@ from snapshot.adapters import tensorflow2_composites as composites
 from snapshot.adapters import tensorflow2_iterators as iterators
 from snapshot.adapters.protocol import Step
 from snapshot.adapters.reference import BENIGN, Reference
+from snapshot.adapters.tensorflow2_functions import FUNCTION
 from snapshot.adapters.tensorflow2_leaves import GENERATOR, TENSOR, VARIABLE
 from snapshot.adapters.tensorflow2_tables import MUTABLE, TABLE
-from snapshot.adapters.tensorflow2_tracked import FUNCTION, PROXY, TRACKABLE
+from snapshot.adapters.tensorflow2_tracked import PROXY, REPLICAS, TRACKABLE
 from snapshot.model import Role
 
 LEAF_ADAPTERS = (VARIABLE, TENSOR, GENERATOR, iterators.ITERATOR)
@@ -41,11 +44,13 @@ GLOBAL_SEED = GlobalSeed()
 _SEEDED = Reference(
     "the draws that tf.random.set_seed governs go on from where they are; use tf.random.Generator to repeat them"
 )
+_ARRAY = Reference("a TensorArray: its elements lie in TensorFlow's runtime")
 _REASONS: tuple[tuple[Any, Reference], ...] = (
     (tf.GradientTape, Reference("a gradient tape: what it recorded lies in TensorFlow's runtime")),
     (QueueBase, Reference("a TensorFlow queue")),
+    (tf.TensorArray, _ARRAY),
     (SummaryWriter, Reference("an open file or stream")),
-    (tf.distribute.Strategy, BENIGN),
+    ((tf.distribute.Strategy, tf.TypeSpec, Enum), BENIGN),
 )
 #: Python objects with ordinary attributes.
 _WALKED = (
@@ -69,6 +74,7 @@ _OURS: tuple[tuple[Any, Any], ...] = (
     (Function, FUNCTION),
     (MUTABLE, TABLE),
     ((_DictWrapper, _TupleWrapper), PROXY),
+    (DistributedVariable, REPLICAS),
 )
 
 
@@ -101,9 +107,13 @@ def _by_module(cls: type) -> Any:
         return TRACKABLE
     if not place.startswith("tensorflow."):
         return None
+    if place == _UNUSED_YET:
+        return _ARRAY
     return BENIGN if place.startswith(_BENIGN) else _UNKNOWN
 
 
+#: What a TensorArray's methods return goes about in this, until it is used.
+_UNUSED_YET = "tensorflow.python.util.tf_should_use.ShouldUseWrapper"
 _UNKNOWN = Reference("a TensorFlow object that keeps its state in TensorFlow's runtime")
 _SLOTS = {"_slots": Step(False, Role.SLOT)}
 

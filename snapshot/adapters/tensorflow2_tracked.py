@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
 from snapshot.adapters.containers import State
 from snapshot.adapters.objects import InstanceKind, attribute_edges, put_attributes, take_attributes
+from snapshot.adapters.tensorflow2_functions import forget_graphs_with
 
 _BOOKKEEPING = ("._self_", "._last_wrapped_", "._kwargs", ".__doc__")
 
@@ -18,12 +21,26 @@ _BOOKKEEPING = ("._self_", "._last_wrapped_", "._kwargs", ".__doc__")
 class TrackableKind(InstanceKind):
     """An instance; ``m.layers[0]`` is what lies in ``m.layers._storage[0]``."""
 
+    def put(self, obj: Any, state: State) -> None:
+        before = _variables(self.take(obj))
+        super().put(obj, state)
+        for variable in before.keys() - _variables(state).keys():
+            # made by the first call of a tf.function, perhaps: its graphs must not go on with it
+            forget_graphs_with(before[variable])
+
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         found = [("" if text == "._storage" else text, child) for text, child in attribute_edges(state)]
         return sorted(
             (edge for edge in found if not edge[0].startswith(_BOOKKEEPING)),
             key=lambda edge: edge[0] != "",
         )
+
+
+class ReplicasKind(TrackableKind):
+    """A variable of a strategy; ``v[1]`` is its copy on the second device."""
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        return (("" if text == "._values" else text, child) for text, child in super().edges(state))
 
 
 class ProxyKind:
@@ -50,27 +67,10 @@ class ProxyKind:
         return [("", state[1])]
 
 
-class FunctionKind:
-    """A ``tf.function``: its graphs stay; the Python function behind it is walked."""
-
-    name = "tf.function"
-    fixed = False
-    hashes = False
-    lead = 0
-
-    def take(self, obj: Any) -> State:
-        return (obj._python_function,)
-
-    def put(self, obj: Any, state: State) -> None:
-        """Nothing: the Python function of one never changes."""
-
-    def build(self, cls: type, state: State) -> Any:
-        raise TypeError("a tf.function is made by running its cell")
-
-    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
-        return [("", state[0])]
+def _variables(state: State) -> dict[int, Any]:
+    return {id(child): child for child in state if issubclass(type(child), BaseResourceVariable)}
 
 
 TRACKABLE = TrackableKind()
+REPLICAS = ReplicasKind()
 PROXY = ProxyKind()
-FUNCTION = FunctionKind()

@@ -1,5 +1,8 @@
 """TensorFlow 2 objects on the real library."""
 
+import os
+import subprocess
+import sys
 from collections import namedtuple
 from typing import ClassVar
 
@@ -362,6 +365,183 @@ class TestFunctions:
         assert tape.gradient(y, x).numpy() == 10.0
 
 
+class Flexible(tf.Module):
+    """Makes its weight in its first call, as TensorFlow's guide does."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = None
+
+    @tf.function
+    def __call__(self, x):
+        if self.weight is None:
+            self.weight = tf.Variable(2.0)
+        return self.weight.assign_add(x)
+
+
+class TestVariablesMadeInAFirstCall:
+    @pytest.mark.parametrize("nested", [False, True], ids=["a method", "a function that calls it"])
+    def test_a_function_rolled_back_to_before_its_first_call_makes_its_variable_again(self, nested):
+        module = Flexible()
+        step = tf.function(lambda x: module(x)) if nested else module
+        run = lambda: [float(step(tf.constant(1.0))) for _ in range(2)]  # noqa: E731
+        names = {"module": module, "step": step}
+        workspace = Workspace(names)
+        workspace.store("cold")
+        first = run()
+        workspace.restore("cold")
+        assert module.weight is None
+        assert run() == first
+        assert module.weight.numpy() == 4.0
+
+    def test_after_its_first_call_nothing_is_traced_again(self):
+        module = Flexible()
+        module(tf.constant(1.0))
+        workspace = Workspace({"module": module})
+        workspace.store("warm")
+        first = float(module(tf.constant(1.0)))
+        traces = module.__call__.experimental_get_tracing_count()
+        workspace.restore("warm")
+        assert float(module(tf.constant(1.0))) == first
+        assert module.__call__.experimental_get_tracing_count() == traces
+
+    def test_functions_that_use_other_variables_keep_their_graphs(self):
+        module, other = Flexible(), tf.Variable(1.0)
+        use = tf.function(lambda: other * 2)
+        use()
+        workspace = Workspace({"module": module, "other": other, "use": use})
+        workspace.store("cold")
+        module(tf.constant(1.0))
+        workspace.restore("cold")
+        use()
+        assert use.experimental_get_tracing_count() == 1
+
+
+FEATURES = tf.constant(np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3))
+LEGACY = {
+    name: cls
+    for name, cls in vars(tf.compat.v1.train).items()
+    if isinstance(cls, type) and issubclass(cls, tf.compat.v1.train.Optimizer)
+    # abstract, for several workers, or for graphs only
+    and name not in ("Optimizer", "SyncReplicasOptimizer", "MixedPrecisionLossScaleOptimizer", "AdagradDAOptimizer")
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["eager", "tf.function"])
+@pytest.mark.parametrize("name", LEGACY)
+def test_training_by_an_optimizer_of_tensorflow_1_goes_on_bit_for_bit(name, traced):
+    optimizer = LEGACY[name](0.1, *((0.9,) if name == "MomentumOptimizer" else ()))
+    weight, bias = tf.Variable([[0.1], [0.2], [0.3]]), tf.Variable([0.0])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((FEATURES @ weight + bias - 1.0) ** 2)
+        optimizer.apply_gradients(zip(tape.gradient(loss, [weight, bias]), [weight, bias], strict=True))
+        return loss
+
+    step = tf.function(step) if traced else step
+    run = lambda: [*(float(step()) for _ in range(2)), weight.numpy().tolist(), bias.numpy().tolist()]  # noqa: E731
+    workspace = Workspace({"weight": weight, "bias": bias, "optimizer": optimizer, "step": step})
+    workspace.store("cold")
+    first = run()
+    workspace.store("warm")
+    second = run()
+    count = step.experimental_get_tracing_count() if traced else 0
+    workspace.restore("warm")
+    assert run() == second
+    assert not traced or step.experimental_get_tracing_count() == count
+    workspace.restore("cold")
+    assert run() == first
+    assert run() == second
+
+
+def test_a_training_loop_of_ones_own_goes_on_bit_for_bit_without_a_trace():
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("another backend is in use")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    optimizer, metric = keras.optimizers.Adagrad(0.1), keras.metrics.Mean()
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(FEATURES, training=True) - 1.0) ** 2)
+        weights = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        metric.update_state(loss)
+        return loss
+
+    run = lambda: [*(float(step()) for _ in range(3)), float(metric.result())]  # noqa: E731
+    workspace = Workspace({"model": model, "optimizer": optimizer, "metric": metric, "step": step})
+    workspace.store("cold")
+    first = run()
+    workspace.store("warm")
+    second, count = run(), step.experimental_get_tracing_count()
+    workspace.restore("warm")
+    assert run() == second
+    workspace.restore("cold")
+    assert (run(), run()) == (first, second)
+    assert step.experimental_get_tracing_count() == count
+
+
+MIRRORED = """
+import numpy as np, tensorflow as tf
+from snapshot.workspace import Workspace
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+with strategy.scope():
+    mirrored = tf.Variable([1.0, 2.0])
+    on_read = tf.Variable(
+        1.0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM
+    )
+
+@tf.function
+def step():
+    def replica():
+        on_read.assign_add(1.0 + tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32))
+    strategy.run(replica)
+
+workspace = Workspace({"mirrored": mirrored, "on_read": on_read, "strategy": strategy, "step": step})
+step()
+before = [copy.numpy().item() for copy in on_read.values]
+snapshot = workspace.store("before")
+assert {"mirrored[0]", "mirrored[1]", "on_read[0]", "on_read[1]"} <= set(snapshot.variables), list(snapshot.variables)
+assert not snapshot.report, snapshot.report
+mirrored.assign([5.0, 6.0])
+step()
+workspace.restore("before")
+assert [copy.numpy().tolist() for copy in mirrored.values] == [[1.0, 2.0]] * 2
+assert [copy.numpy().item() for copy in on_read.values] == before == [2.0, 3.0]
+assert step.experimental_get_tracing_count() == 1
+"""
+
+
+def test_each_copy_of_a_mirrored_variable_comes_back_on_its_own_device(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MIRRORED], env=os.environ, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_loaded_model_comes_back(tmp_path):
+    class Counter(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.total = tf.Variable(1.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([])])
+        def add(self, x):
+            return self.total.assign_add(x)
+
+    tf.saved_model.save(Counter(), str(tmp_path / "model"))
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    status = restored({"loaded": loaded}, lambda names: loaded.add(tf.constant(5.0)))
+    assert float(loaded.add(tf.constant(1.0))) == 2.0
+    assert not status.by_reference
+
+
 def test_eager_objects_are_stored_and_restored_while_a_graph_is_the_default():
     names = {"var": tf.Variable([1.0]), "rng": tf.random.Generator.from_seed(1), "x": tf.constant([1.0])}
     names["var"].assign([2.0])
@@ -398,7 +578,12 @@ def test_graphs_and_eager_objects_live_in_one_namespace():
 
 def test_what_cannot_be_stored_is_named():
     names = {"tape": tf.GradientTape(), "queue": tf.queue.FIFOQueue(3, tf.int64), "spec": tf.TensorSpec([1])}
-    assert set(Workspace(names).store().report) == {"tape", "queue"}
+    names |= {"array": tf.TensorArray(tf.float32, 2).write(0, 1.0), "ragged": tf.RaggedTensorSpec([None, None])}
+    names["fixed"] = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1)
+    report = Workspace(names).store().report
+    assert set(report) == {"tape", "queue", "array"}
+    assert "TensorArray" in report["array"]
+    names["array"].mark_used()
 
 
 def test_a_variable_without_a_value_is_named_and_left_alone():
