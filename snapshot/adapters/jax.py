@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from snapshot.adapters.jax_functions import JITTED, JITTED_TYPE
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import BENIGN, Reference
 from snapshot.model import Role
@@ -21,27 +22,41 @@ _PLAIN_KINDS = "biufc"
 _DONATED = "its buffer was donated"
 
 
+# a sharding is described by its text, and found again by it while the process lives
+_shardings: dict[str, Any] = {}
+
+
+def _placement(obj: Any) -> tuple[tuple[str, Any], ...]:
+    """Where an array or key lies, for :func:`_placed`."""
+    sharding = repr(obj.sharding)
+    _shardings.setdefault(sharding, obj.sharding)
+    return (("committed", bool(obj.committed)), ("sharding", sharding))
+
+
+def _placed(made: Any, meta: dict[str, Any]) -> Any:
+    """``made`` where it lay; one that was never placed must stay free to move, or jitted functions compile again."""
+    known = _shardings.get(meta.get("sharding", ""))
+    return jax.device_put(made, known) if known is not None and meta["committed"] else made
+
+
 class ArrayAdapter:
     """``jax.Array`` of any dtype, on the devices of this process."""
 
     kind = "jax.Array"
     immutable = True
 
-    def __init__(self) -> None:
-        # a sharding is described by its text, and found again by it while the process lives
-        self._shardings: dict[str, Any] = {}
-
     def form(self, obj: Any) -> Form:
-        sharding = repr(obj.sharding)
-        self._shardings.setdefault(sharding, obj.sharding)
-        meta = (("weak", bool(obj.weak_type)), ("committed", bool(obj.committed)), ("sharding", sharding))
-        return Form(tuple(obj.shape), str(obj.dtype), meta)
+        return Form(tuple(obj.shape), str(obj.dtype), (("weak", bool(obj.weak_type)), *_placement(obj)))
 
     def view(self, obj: Any) -> Array:
         return carried(np.asarray(obj))
 
     def misfit(self, obj: Any, form: Form) -> str | None:
-        return _DONATED if obj.is_deleted() else _unlike(obj, form)
+        if obj.is_deleted():
+            return _DONATED
+        # in a new kernel the live one knows a sharding that the stored one can only name
+        _placement(obj)
+        return _unlike(obj, form)
 
     def assign(self, obj: Any, contents: Array) -> None:
         raise TypeError("a jax.Array cannot be changed")
@@ -54,9 +69,7 @@ class ArrayAdapter:
         made = array_of(contents, form.dtype)
         if meta["weak"]:
             made = _weaker(made)
-        known = self._shardings.get(meta["sharding"])
-        # one that was never placed must stay free to move, or every jitted function compiles again
-        return jax.device_put(made, known) if known is not None and meta["committed"] else made
+        return _placed(made, meta)
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         return ()
@@ -72,7 +85,8 @@ class KeyAdapter:
     immutable = True
 
     def form(self, obj: Any) -> Form:
-        return Form(tuple(jax.random.key_data(obj).shape), "uint32", (("impl", _impl(obj)),), Role.RNG)
+        shape = tuple(jax.random.key_data(obj).shape)
+        return Form(shape, "uint32", (("impl", _impl(obj)), *_placement(obj)), Role.RNG)
 
     def view(self, obj: Any) -> Array:
         return np.asarray(jax.random.key_data(obj))
@@ -80,6 +94,7 @@ class KeyAdapter:
     def misfit(self, obj: Any, form: Form) -> str | None:
         if obj.is_deleted():
             return _DONATED
+        _placement(obj)
         wanted = dict(form.meta)["impl"]
         if _impl(obj) != wanted:
             return f"is a {_impl(obj)} key, stored was a {wanted} key"
@@ -93,7 +108,8 @@ class KeyAdapter:
         return False
 
     def build(self, form: Form, contents: Array) -> Any:
-        return jax.random.wrap_key_data(array_of(contents, "uint32"), impl=dict(form.meta)["impl"])
+        meta = dict(form.meta)
+        return _placed(jax.random.wrap_key_data(array_of(contents, "uint32"), impl=meta["impl"]), meta)
 
     def attributes(self, obj: Any) -> Sequence[tuple[str, Any]]:
         return ()
@@ -173,9 +189,8 @@ ARRAY = ArrayAdapter()
 KEY = KeyAdapter()
 REF = RefAdapter()
 LEAF_ADAPTERS = (ARRAY, KEY, REF)
-_JITTED = type(jax.jit(lambda: None))
 #: A jitted function is code: a newer one may be kept.
-CODE_TYPES = (_JITTED,)
+CODE_TYPES = (JITTED_TYPE,)
 
 _TRACER = Reference("a tracer: it stands for an array while a function is being traced, and holds none")
 _ELSEWHERE = Reference("a part of it is in other processes")
@@ -192,8 +207,10 @@ def handler_for(obj: Any) -> Any:
     # by type: isinstance would ask a proxy for its __class__
     if issubclass(cls, jax.Array):
         return _array(obj)
+    if cls is JITTED_TYPE:
+        return JITTED
     ours = cls.__module__.split(".")[0] in ("jax", "jaxlib")
-    # devices, shardings, tree definitions, jitted functions: nothing in them ever changes
+    # devices, shardings, tree definitions: nothing in them ever changes
     return BENIGN if ours and not issubclass(cls, tuple | list | dict) else None
 
 

@@ -1,5 +1,6 @@
 """flax: live variables of nnx, and the frozen states of linen."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import flax.linen as nn
@@ -76,6 +77,42 @@ def test_a_restore_makes_no_jitted_step_compile_again():
     workspace.restore("before")
     counted(made.names["model"])
     assert len(traces) == 1
+
+
+def test_a_step_that_takes_the_buffers_of_its_model_repeats_and_is_not_compiled_again():
+    made, traces = training(optax.adam(1e-2)), []
+
+    @partial(nnx.jit, donate_argnums=(0, 1))
+    def donating(model, optimizer):
+        traces.append(1)
+        value, grads = nnx.value_and_grad(lambda m: ((m(X)[:, 0] - X.sum(1)) ** 2).mean())(model)
+        optimizer.update(model, grads)
+        return value
+
+    model, optimizer = made.names["model"], made.names["optimizer"]
+    run = lambda: [float(donating(model, optimizer)) for _ in range(3)]  # noqa: E731
+    workspace = Workspace(made.names)
+    workspace.store("before")
+    first, count = run(), len(traces)
+    workspace.restore("before")
+    assert run() == first
+    assert (count, len(traces)) == (1, 1)
+
+
+def test_a_state_goes_on_sharing_its_variables_with_its_model():
+    model = Net(nnx.Rngs(0))
+    names = {"model": model, "state": nnx.state(model), "parts": nnx.split(model), "rngs": nnx.Rngs(3)}
+    shares = names["state"]["first"]["kernel"] is model.first.kernel
+    workspace = Workspace(names)
+    workspace.store("before")
+    before, drawn = model.first.kernel[...], names["rngs"].params()
+    model.first.kernel[...] = before * 0
+    names["rngs"].params()
+    workspace.restore("before")
+    assert (model.first.kernel[...] == before).all()
+    assert (names["state"]["first"]["kernel"][...] == before).all()
+    assert (names["state"]["first"]["kernel"] is model.first.kernel) == shares
+    assert names["rngs"].params() == drawn
 
 
 def test_variables_go_by_their_own_names_and_roles():
