@@ -132,6 +132,48 @@ class TestMainJob:
         assert set(workspace.compare("before").changed) == {"net/b"}
 
 
+OPTIMIZERS = {
+    "GradientDescent": v1.train.GradientDescentOptimizer,
+    "Momentum": lambda rate: v1.train.MomentumOptimizer(rate, 0.9, use_nesterov=True),
+    "Adam": v1.train.AdamOptimizer,
+    "Adagrad": lambda rate: v1.train.AdagradOptimizer(rate, initial_accumulator_value=0.3),
+    "AdagradDA": lambda rate: v1.train.AdagradDAOptimizer(rate, v1.train.get_or_create_global_step()),
+    "Adadelta": v1.train.AdadeltaOptimizer,
+    "Ftrl": lambda rate: v1.train.FtrlOptimizer(rate, initial_accumulator_value=0.3),
+    "RMSProp": lambda rate: v1.train.RMSPropOptimizer(rate, momentum=0.5, centered=True),
+    "ProximalAdagrad": v1.train.ProximalAdagradOptimizer,
+    "ProximalGradientDescent": v1.train.ProximalGradientDescentOptimizer,
+    "decaying": lambda rate: v1.train.MomentumOptimizer(
+        v1.train.exponential_decay(rate, v1.train.get_or_create_global_step(), 2, 0.5), 0.9
+    ),
+}
+
+
+@pytest.mark.parametrize("resource", [True, False], ids=["resource", "ref"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_bit_for_bit_from_the_initial_values_and_from_the_middle(name, resource, graph):
+    step = v1.train.get_or_create_global_step()
+    weight = v1.Variable([[0.5], [-0.5]], use_resource=resource, name="W")
+    loss = tf.reduce_sum((tf.matmul([[1.0, 2.0], [3.0, 4.0]], weight) - 1.0) ** 2)
+    train_op = OPTIMIZERS[name](0.01).minimize(loss, global_step=step)
+    value, init = weight.value(), finished(graph)
+
+    def run():
+        return [[sess.run([train_op, loss])[1].item() for _ in range(3)], sess.run(value).tolist()]
+
+    with v1.Session() as sess:
+        workspace = snapshot.Workspace({"sess": sess})
+        sess.run(init)
+        workspace.store("cold")
+        first = run()
+        workspace.store("warm")
+        second = run()
+        workspace.restore("warm")
+        assert run() == second
+        workspace.restore("cold")
+        assert (run(), run()) == (first, second)
+
+
 class TestChoosing:
     def test_given_values_go_in_under_either_spelling(self, linear):
         workspace = snapshot.Workspace(linear)
