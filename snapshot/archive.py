@@ -75,9 +75,12 @@ class Archive:
         """Snapshots of other runs: this notebook's, or everybody's."""
         if self.repository is None:
             return []
-        return [
-            one for one in self.repository.timeline if one.run != self.run and (all or one.notebook == self._notebook)
-        ]
+        try:
+            timeline = self.repository.timeline
+        except RepositoryError as error:
+            warnings.warn(f"only what this kernel stored is known now: {error}", SnapshotWarning, stacklevel=4)
+            return []
+        return [one for one in timeline if one.run != self.run and (all or one.notebook == self._notebook)]
 
     def write(self, snapshot: Snapshot) -> None:
         """Put a snapshot on disk; a failure is a :class:`SnapshotWarning`, nothing is lost."""
@@ -246,9 +249,10 @@ class _FromDisk:
         return self._by_number[number].path
 
     def load(self, number: int) -> None:
-        for index, digest in enumerate(self._by_number[number].leaf.blocks):
-            if digest not in self._engine.blocks:
-                self._engine.blocks.put(digest, np.frombuffer(self._entry.block(number, index), np.uint8))
+        pool, digests = self._engine.blocks, self._by_number[number].leaf.blocks
+        missing = list({digest: index for index, digest in enumerate(digests) if digest not in pool}.values())
+        for index, data in zip(missing, self._entry.blocks(number, missing), strict=True):
+            pool.put(digests[index], np.frombuffer(data, np.uint8))
 
 
 def _graph_of(entry: StoredEntry) -> tuple[Graph, dict[str, str]]:

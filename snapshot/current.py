@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +66,11 @@ def rollback() -> AbstractContextManager[None]:
     return current_workspace().rollback()
 
 
-def open(target: str | Path) -> Repository:
-    """Look into a repository on disk: reads no values, unpickles nothing, never writes."""
+def open(target: str | Path, *, storage_options: Mapping[str, Any] | None = None) -> Repository:
+    """Look into a repository in a folder or at a URL: reads no values, unpickles nothing, never writes.
+
+    ``storage_options`` (``endpoint``, ``region``, ...) go to obstore, for a URL such as ``s3://bucket/run.zarr``.
+    """
     from snapshot.archive import open_repository
 
-    return open_repository(target)
+    return open_repository(target, storage_options)

@@ -38,8 +38,10 @@ Reference = str | Snapshot
 class Workspace:
     """Store, restore and compare the variables of ``namespace`` (a dict such as ``globals()``).
 
-    ``repository`` is None (memory only), a path, a URL or a ``Repository``. One lock
-    guards everything, so a training thread may store too.
+    ``repository`` is None (memory only), a path, a URL or a ``Repository``. For a URL
+    (``s3://bucket/run.zarr``) the user's ordinary credentials are taken; ``storage_options``
+    (``endpoint``, ``region``, ...) go to obstore. With ``trust`` pickles in the repository
+    are loaded whoever wrote them. One lock guards everything, so a training thread may store too.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class Workspace:
         repository: Any = None,
         *,
         notebook: str = "",
+        trust: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
         hidden: Mapping[str, Any] | None = None,
         memory_budget: int | None = None,
         limits: Limits | None = None,
@@ -55,7 +59,7 @@ class Workspace:
     ) -> None:
         budget = default_budget() if memory_budget is None else memory_budget
         self._engine = Engine(namespace, hidden, budget, limits or Limits())
-        self._archive = Archive(repository, notebook, self._engine)
+        self._archive = Archive(repository, notebook, self._engine, trust=trust, storage_options=storage_options)
         self._shelf = Shelf(self._engine, self._archive.run, notebook)
         self._changes = Changes(self._engine, self._shelf, cells_run or (lambda: 0))
         self._lock = RLock()
@@ -382,10 +386,13 @@ class Workspace:
 
     # --- disk
 
-    def open(self, target: Any, *, trust: bool = False) -> Any:
+    def open(
+        self, target: Any, *, trust: bool = False, storage_options: Mapping[str, Any] | None = None
+    ) -> Any:
         """Use another repository from now on; snapshots in memory stay. Returns it."""
+        about = {"run": self.run, "trust": trust, "storage_options": storage_options}
         with self._lock:
-            opened = Archive(target, self.notebook, self._engine, run=self.run, trust=trust)
+            opened = Archive(target, self.notebook, self._engine, **about)  # type: ignore[arg-type]
             self._archive.close()
             self._archive = opened
             return opened.repository

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,10 +82,11 @@ def _object_store(address: str, options: dict[str, Any]) -> Store:
 
     client = {**_CLIENT, **_plain_http(options), **options.pop("client_options", {})}
     retries = {**_RETRIES, **options.pop("retry_config", {})}
+    made_from: Callable[..., Any] = from_url  # its types list every option of every cloud
     try:
         if urlsplit(address).scheme in ("s3", "s3a"):
             options = _usual_credentials(options)
-        store = from_url(address, client_options=client, retry_config=retries, **options)
+        store = made_from(address, client_options=client, retry_config=retries, **options)
     except (BaseError, TypeError, ValueError) as error:
         raise RepositoryError(f"{shown(address)} cannot be opened: {_first_line(error)}.") from error
     if isinstance(store, HTTPStore):
@@ -100,7 +101,8 @@ def _plain_http(options: Options) -> dict[str, bool]:
     """Whoever names an endpoint without TLS, as for a server of their own, means it."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     given = [str(value) for key, value in options.items() if "endpoint" in key.lower()]
-    return {"allow_http": any(url.startswith("http://") for url in given or map(os.environ.get, names) if url)}
+    plain = any(url.startswith("http://") for url in given or map(os.environ.get, names) if url)
+    return {"allow_http": True} if plain else {}
 
 
 def _usual_credentials(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ under a name, and blocks are fetched by hash.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -92,6 +92,9 @@ class StoredEntry(Protocol):
 
     def block(self, number: int, index: int) -> bytes:
         """Bytes of one block of one leaf (hash checked); Damaged when they do not match."""
+
+    def blocks(self, number: int, indices: Sequence[int]) -> Iterator[memoryview]:
+        """As :meth:`block` for several, in their order, with few of them in memory at a time."""
 
     def contents(self, number: int) -> np.ndarray[Any, np.dtype[Any]]:
         """All of one leaf as a fresh writable array of ``leaf.dtype`` and ``leaf.shape``."""

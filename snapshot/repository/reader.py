@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -96,6 +97,13 @@ class Committed:
         part = self.fetcher.part(stored.leaf, self.places(number)[index], index)
         return bytes(self.fetcher.parts([part], self.described(stored))[0])
 
+    def blocks(self, number: int, indices: Sequence[int]) -> Iterator[memoryview]:
+        """Several blocks of one leaf, as many at a time as the storage takes; their hashes checked."""
+        stored, places, size = self.stored(number), self.places(number), self._storage.at_once
+        for start in range(0, len(indices), size):
+            wanted = [self.fetcher.part(stored.leaf, places[index], index) for index in indices[start : start + size]]
+            yield from self.fetcher.parts(wanted, self.described(stored))
+
     def read_into(self, number: int, index: int, out: memoryview) -> None:
         """Fill ``out``, of the block's size, with one block of one leaf; its hash is checked. Raises Damaged."""
         stored = self.stored(number)
@@ -120,8 +128,12 @@ class Committed:
         where = layout.cut_of(leaf)
         # NumPy refuses an empty buffer for an array without elements
         out = np.empty(max(1, leaf.nbytes), np.uint8)
-        for index in range(len(leaf.blocks)):
-            first, last = where.span(index)
+        spans = [where.span(index) for index in range(len(leaf.blocks))]
+        if self._storage.at_once > 1:
+            for (first, last), data in zip(spans, self.blocks(number, range(len(spans))), strict=True):
+                out[first:last] = data
+            return out
+        for index, (first, last) in enumerate(spans):
             self.read_into(number, index, out[first:last].data)
         return out
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -69,6 +70,11 @@ class Storage:
 
     def __str__(self) -> str:
         return str(self.folder or self._name or self._store)
+
+    @property
+    def at_once(self) -> int:
+        """How many reads are worth asking for together: far away the waiting adds up, on a disk it does not."""
+        return addresses.READ_AT_ONCE if self.folder is None else 1
 
     def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
         """The bytes of ``key``, or those of ``span`` (first, after the last); None when absent."""
@@ -128,16 +134,20 @@ class Storage:
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
         if self.folder is None:
-            return sorted(self._look(_collect(self._store.list_prefix(prefix))))
+            return sorted(self._look(_collect(partial(self._store.list_prefix, prefix))))
         with self._reading():
             return sorted(self._files.keys(prefix))
 
     def children(self, prefix: str) -> list[str]:
         """Names directly below ``prefix``."""
+        return self.children_many([prefix])[0]
+
+    def children_many(self, prefixes: Sequence[str]) -> list[list[str]]:
+        """As :meth:`children` for several, in their order."""
         if self.folder is None:
-            return self._look(_collect(self._store.list_dir(prefix)))
+            return self._look(self._list_all(prefixes))
         with self._reading():
-            return self._files.children(prefix)
+            return [self._files.children(prefix) for prefix in prefixes]
 
     def is_there(self) -> bool:
         """Whether there is anything to read from: stores other than folders are always there."""
@@ -175,6 +185,15 @@ class Storage:
             return addresses.unreached(str(self), error, writing=writing)
         assert isinstance(error, OSError)
         return unwritable(str(self), error) if writing else unreadable(str(self), error)
+
+    async def _list_all(self, prefixes: Sequence[str]) -> list[list[str]]:
+        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
+
+        async def one(prefix: str) -> list[str]:
+            async with gate:
+                return await _collect(partial(self._store.list_dir, prefix))
+
+        return list(await asyncio.gather(*map(one, prefixes)))
 
     async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
         gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
@@ -219,5 +238,6 @@ def _joined(data: Bytes | Sequence[Bytes]) -> bytes:
     return bytes(data) if isinstance(data, bytes | memoryview) else b"".join(data)
 
 
-async def _collect(keys: AsyncIterator[str]) -> list[str]:
-    return [key async for key in keys]
+async def _collect(keys: Callable[[], AsyncIterator[str]]) -> list[str]:
+    # an object store's listing is begun where the event loop runs
+    return [key async for key in keys()]
