@@ -255,6 +255,9 @@ class Walk:
     def _child(self, child: Any) -> Any:
         if type(child) in self._no_leaves or not self._leafy(type(child)):
             return child
+        known = self._leaves.get(id(child))
+        if known is not None:
+            return known
         handler = self._registry.handler(child)
         if not is_leaf_adapter(handler) or (id(child) in self._library.ids and self._holder(child) is not None):
             return child
