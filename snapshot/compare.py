@@ -45,6 +45,11 @@ class Change:
         return self.size.relative
 
     @property
+    def share(self) -> float:
+        """The share of the elements that differ, from 0 to 1; NaN if unknown."""
+        return self.size.share
+
+    @property
     def norm_before(self) -> float:
         return self.size.norm_before
 

@@ -72,19 +72,26 @@ class Difference:
     """How far one array is from another: Euclidean norms and the largest single change.
 
     Over the elements that are finite on both sides; NaN where there are none, or when
-    the shapes differ.
+    the shapes differ. ``changed`` of all ``count`` elements differ, finite or not.
     """
 
     norm_before: float
     norm_after: float
     norm: float
     largest: float
+    changed: int = 0
+    count: int = 0
 
     @property
     def relative(self) -> float:
         """``|after - before|`` divided by the larger of the two norms, from 0 to 2."""
         # The larger one: a weight that starts at zero would otherwise change by infinity.
         return min(self.norm / max(self.norm_before, self.norm_after), 2.0) if self.norm else self.norm
+
+    @property
+    def share(self) -> float:
+        """The share of the elements that differ, from 0 to 1; NaN when no two could be compared."""
+        return self.changed / self.count if self.count else nan
 
 
 def is_numeric(dtype: np.dtype[Any] | str) -> bool:
@@ -217,19 +224,23 @@ def _moments(flat: Array, scale: float) -> tuple[float, float, float]:
 def _difference(old: Array, new: Array) -> Difference:
     bounds = [max(abs(low), abs(high)) for found, low, high in (_extremes(old), _extremes(new)) if found]
     scale = _scale(max(bounds, default=1.0))
-    common, largest, sums = 0, 0.0, [0.0, 0.0, 0.0]
+    common, changed, largest, sums = 0, 0, 0.0, [0.0, 0.0, 0.0]
     wide = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
     for left, right in _pieces(old, new):
-        a, b = _both_finite(left.astype(wide), right.astype(wide))
+        left, right = left.astype(wide), right.astype(wide)
+        a, b = _both_finite(left, right)
+        # what is NaN on both sides did not change
+        differ = left != right if a is left else (left != right) & ~(np.isnan(left) & np.isnan(right))
+        changed += int(np.count_nonzero(differ))
         a, b = (a / scale, b / scale) if scale != 1 else (a, b)
         moved = np.abs(b - a)
         sums = [so_far + float(np.vdot(part, part).real) for so_far, part in zip(sums, (a, b, moved))]
         common += moved.size
         largest = max(largest, float(moved.max(initial=0.0)))
     if not common:
-        return Difference(nan, nan, nan, nan)
+        return Difference(nan, nan, nan, nan, changed, old.size)
     before, after, norm = (sqrt(total) * scale for total in sums)
-    return Difference(before, after, norm, largest * scale)
+    return Difference(before, after, norm, largest * scale, changed, old.size)
 
 
 def _both_finite(a: Array, b: Array) -> tuple[Array, Array]:

@@ -149,3 +149,22 @@ def test_histogram_counts_are_those_of_numpy_between_the_universal_edges(array):
 
 def test_histogram_keeps_zero_in_the_middle_and_giants_at_the_ends():
     assert np.flatnonzero(histogram([0.0, -0.0, 1e300, -1e300, np.nan])).tolist() == [0, 470, 940]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0], 0.25),
+        ([1.0, np.nan, np.inf, 4.0], [1.0, np.nan, np.inf, 4.0], 0.0),
+        ([1.0, np.nan, np.inf, np.inf], [np.nan, 1.0, -np.inf, np.inf], 0.75),
+        ([True, False], [True, True], 0.5),
+        ([1j, 2.0], [-1j, 2.0], 0.5),
+    ],
+)
+def test_the_share_of_changed_elements_counts_what_is_not_finite_too(before, after, share):
+    assert difference(before, after).share == share
+
+
+def test_the_share_is_unknown_where_no_two_elements_can_be_compared():
+    assert np.isnan(difference([], []).share)
+    assert np.isnan(difference([1.0], [1.0, 2.0]).share)

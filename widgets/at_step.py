@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snapshot.statistics import sample
-from snapshot.widgets.axes import Box, label_ticks, name_axis, new_axes, say, set_ticks, write
+from snapshot.widgets.axes import Box, name_axis, new_axes, say, set_ticks, write
 from snapshot.widgets.frames import NOTHING_MOVES, Frame, Moving
-from snapshot.widgets.pooling import Sheet, as_real, envelope, lay_out
+from snapshot.widgets.pooling import as_real, envelope, lay_out
 from snapshot.widgets.series import Series
+from snapshot.widgets.sheets import draw_sheet, paint, room_of
 from snapshot.widgets.theme import Theme
-from snapshot.widgets.words import number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_BAR = 0.011  # width of the colour scale, as a fraction of the figure
-_STRETCH = 2.5
 _BARS_UP_TO = 64
 # One run-away step must not bleach all others: beyond this many times the median, colours saturate.
 _RUNAWAY = 2.5
@@ -78,78 +75,19 @@ def draw_distribution(axes: Axes, series: Series, theme: Theme) -> Moving:
 
 
 def _draw_sheet(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Moving:
-    width, height = (figure.get_size_inches() * figure.dpi).astype(int)
-    room = (int(box[3] * height), int((box[2] - 0.06) * width))
+    room = room_of(figure, box)
     assert frame.value is not None
     sheet = lay_out(frame.value, room)
     scale, signed = _scale(frame.series, sheet.pooled)
-    place = _place(box, sheet, room, figure)
     partial = any(point.statistics.finite < point.statistics.count for point in frame.series.points)
-    notes = [sheet.note, "pink is not finite" if partial else ""]
-    axes = new_axes(figure, place, theme, "Values at this step", " · ".join(filter(None, notes)))
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    write(axes, 0, 0, sheet.columns, color=theme.muted, offset=(0, -14))
-    write(axes, 0, 0, sheet.rows, color=theme.muted, offset=(-6, 0), ha="right", va="bottom").set_rotation(90)
-    table = matplotlib.colormaps[theme.signed if signed else theme.unsigned](np.arange(256), bytes=True)[:, :3]
-    _draw_scale(figure, place, table, (-scale if signed else 0.0, scale), theme)
-    picture = axes.imshow(
-        _paint(sheet, table, scale, signed, theme), aspect="auto", interpolation="nearest", origin="upper",
-        resample=False,
-    )  # fmt: skip
-    axes.set_xticks([])
-    axes.set_yticks([])
+    notes = " · ".join(filter(None, [sheet.note, "pink is not finite" if partial else ""]))
+    picture = draw_sheet(figure, box, sheet, scale, signed, theme, "Values at this step", notes)
 
     def move(frame: Frame) -> None:
         if frame.value is not None:
-            picture.set_data(_paint(lay_out(frame.value, room), table, scale, signed, theme))
+            picture.set_data(paint(lay_out(frame.value, room), scale, signed, theme))
 
     return Moving((picture,), move)
-
-
-def _place(box: Box, sheet: Sheet, room: tuple[int, int], figure: Figure) -> Box:
-    """The part of ``box``, from its upper left corner, that keeps cells square if it can."""
-    left, bottom, _, height = box
-    rows, columns = sheet.pixels.shape
-    cell = min(room[0] / rows, room[1] / columns)
-    # A matrix may fill the panel with oblong cells, which say the same; kernels are looked at.
-    stretch = _STRETCH if sheet.gap is None else 1.0
-    tall = min(room[0], max(cell * rows * stretch, room[0] / 3))
-    wide = min(room[1], max(cell * columns * stretch, room[1] / 3))
-    across, up = figure.get_size_inches() * figure.dpi
-    used = min(tall / up, height)
-    return left, bottom + height - used, wide / across, used
-
-
-def _draw_scale(figure: Figure, place: Box, table: Array, limits: tuple[float, float], theme: Theme) -> None:
-    left, bottom, width, height = place
-    axes = figure.add_axes((left + width + 0.012, bottom, _BAR, height), frameon=False)
-    axes.grid(False)
-    axes.tick_params(which="both", length=0, pad=4, labelright=True, labelleft=False, right=True, left=False)
-    axes.imshow(
-        table[::-1, None], aspect="auto", extent=(0, 1, *limits), interpolation="nearest", origin="upper",
-        resample=False,
-    )  # fmt: skip
-    axes.set_xticks([])
-    ticks = sorted({limits[0], 0.0, limits[1]})
-    label_ticks(axes, "y", ticks, [number(tick) for tick in ticks], theme)
-
-
-def _paint(sheet: Sheet, table: Array, scale: float, signed: bool, theme: Theme) -> Array:
-    """RGB bytes of a sheet; what is not finite and what is no value get colours of their own."""
-    low = -scale if signed else 0.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        level = np.clip((sheet.pixels - low) * (255 / (scale - low)), 0, 255)
-    finite = np.isfinite(sheet.pixels)
-    painted = table[np.where(finite, level, 0).astype(np.uint8)]
-    painted[~finite] = _rgb(theme.missing)
-    if sheet.gap is not None:
-        painted[sheet.gap] = _rgb(theme.paper)
-    return painted
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
 
 
 def _draw_curve(axes: Axes, frame: Frame, theme: Theme) -> Moving:

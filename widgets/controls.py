@@ -9,11 +9,9 @@ from typing import Any
 
 import ipywidgets
 
-CSS_CLASS = "snapshot-evolution"
+from snapshot.widgets.published import hiding_rule
 
-# A picture is published below the view for readers without a kernel. It is hidden for
-# as long as the view lives, and only then: the rule goes away with the view.
-_HIDE_PICTURE = f"<style>.jp-OutputArea-child:has(.{CSS_CLASS}) + .jp-OutputArea-child {{display: none}}</style>"
+CSS_CLASS = "snapshot-evolution"
 
 
 class Controls:
@@ -32,13 +30,12 @@ class Controls:
             format="png", width=size[0], height=size[1], layout=ipywidgets.Layout(max_width="100%", height="auto")
         )
         self.caption = ipywidgets.HTML()
-        style = ipywidgets.HTML(_HIDE_PICTURE, layout=ipywidgets.Layout(display="none"))
         rows = [
             ipywidgets.HBox([self.filter, self.variable]),
             ipywidgets.HBox([self.previous, self.next, self.step]),
         ]
         layout = ipywidgets.Layout(max_width=f"{size[0]}px")
-        self.view = ipywidgets.VBox([*rows, self.picture, self.caption, style], layout=layout)
+        self.view = ipywidgets.VBox([*rows, self.picture, self.caption, hiding_rule(CSS_CLASS)], layout=layout)
         self.view.add_class(CSS_CLASS)
 
     @property

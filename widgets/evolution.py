@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 
 from snapshot.widgets.figures import DRAWING, SIZE
 from snapshot.widgets.live import LiveView, draw
+from snapshot.widgets.published import Published
 from snapshot.widgets.theme import find_theme
 from snapshot.widgets.viewpoint import Source, Viewpoint, numbers
 
 
-class Evolution:
+class Evolution(Published):
     """Percentiles over steps, size of each update, the values and their distribution.
 
     ``source`` has a ``timeline``. ``paths`` restricts the list of variables: paths, names,
@@ -78,33 +79,21 @@ class Evolution:
                 self._live = LiveView(self._viewpoint, self._theme)
             return self._live.controls.view
 
-    def __repr__(self) -> str:
-        return f"Evolution: {self._viewpoint.sentence()}"
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        """View, picture and caption in one output, for readers that take only one."""
-        return self._widget() | self._still()
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        if self._viewpoint.series is None:
-            display({"text/plain": self._viewpoint.sentence()}, raw=True)
-            return
-        # A trusted notebook opened without its kernel shows an error for the view and never
-        # the picture in the same output: so the picture is an output of its own.
-        display(self._widget(), raw=True)
-        width, height = SIZE
-        display(self._still(), raw=True, metadata={"image/png": {"width": width, "height": height}})
-
-    def _widget(self) -> dict[str, Any]:
-        bundle = self.view._repr_mimebundle_() or {}
-        return bundle | {"text/plain": self._viewpoint.sentence()}
+    def sentence(self) -> str:
+        """What the picture shows, or why there is none."""
+        with DRAWING:
+            return self._viewpoint.sentence()
 
     def _still(self) -> dict[str, Any]:
         with DRAWING, BytesIO() as file:
             self.savefig(file)
             return {"image/png": file.getvalue(), "text/plain": self._viewpoint.sentence()}
+
+    def _still_metadata(self) -> dict[str, Any]:
+        return {"image/png": {"width": SIZE[0], "height": SIZE[1]}}
+
+    def _is_empty(self) -> bool:
+        return self._viewpoint.series is None
 
     def _update(self) -> None:
         if self._live is not None:
