@@ -13,7 +13,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from snapshot.errors import InvalidName, ReferenceNotFound
-from snapshot.model import Snapshot
+from snapshot.model import Snapshot, type_of_id
 
 #: (run, id): what identifies a snapshot among all runs.
 SnapshotKey = tuple[str, int]
@@ -28,10 +28,15 @@ def key_of(snapshot: Snapshot) -> SnapshotKey:
 
 def parent_key(snapshot: Snapshot) -> SnapshotKey | None:
     """The key of the snapshot this one was stored after; None for a first one."""
-    if snapshot.parent is None or isinstance(snapshot.parent, int):
-        return None if snapshot.parent is None else (snapshot.run, snapshot.parent)
-    run, _, number = snapshot.parent.rpartition(".")
-    return run or snapshot.run, int(number)
+    return link(snapshot.run, snapshot.parent)
+
+
+def link(run: str, parent: type_of_id | None) -> SnapshotKey | None:
+    """The key that ``parent`` of a snapshot of ``run`` means."""
+    if parent is None or isinstance(parent, int):
+        return None if parent is None else (run, parent)
+    named, _, number = parent.rpartition(".")
+    return named or run, int(number)
 
 
 def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
@@ -52,21 +57,29 @@ def branch(snapshots: Iterable[Snapshot], head: Snapshot) -> list[Snapshot]:
 
 def without(snapshots: Iterable[Snapshot], dropped: Iterable[Snapshot]) -> list[Snapshot]:
     """``snapshots`` less the dropped ones, whose children now descend from their parents."""
-    gone = {key_of(one): one for one in dropped}
-    return [_relinked(one, gone) for one in snapshots if key_of(one) not in gone]
+    gone = {key_of(one): parent_key(one) for one in dropped}
+    left = [one for one in snapshots if key_of(one) not in gone]
+    parents = [relinked(key_of(one), one.parent, gone) for one in left]
+    return [
+        one if parent == one.parent else replace(one, parent=parent)
+        for one, parent in zip(left, parents, strict=True)
+    ]
 
 
-def _relinked(snapshot: Snapshot, gone: Mapping[SnapshotKey, Snapshot]) -> Snapshot:
-    key = parent_key(snapshot)
+def relinked(
+    key: SnapshotKey, parent: type_of_id | None, gone: Mapping[SnapshotKey, SnapshotKey | None]
+) -> type_of_id | None:
+    """The parent of snapshot ``key`` when ``gone`` ones, each with its own parent, are left out."""
+    found = link(key[0], parent)
+    if found is None or found not in gone:
+        return parent
     seen: set[SnapshotKey] = set()
-    while key is not None and key in gone and key not in seen:
-        seen.add(key)
-        key = parent_key(gone[key])
-    if not seen:
-        return snapshot
-    if key is None or key in seen or key == key_of(snapshot):
-        return replace(snapshot, parent=None)
-    return replace(snapshot, parent=key[1] if key[0] == snapshot.run else f"{key[0]}.{key[1]}")
+    while found is not None and found in gone and found not in seen:
+        seen.add(found)
+        found = gone[found]
+    if found is None or found in seen or found == key:
+        return None
+    return found[1] if found[0] == key[0] else f"{found[0]}.{found[1]}"
 
 
 def check_label(label: str) -> str:

@@ -13,15 +13,17 @@ from snapshot.errors import SnapshotWarning
 from snapshot.repository import layout
 from snapshot.repository.folded import Fold, read_folds
 from snapshot.repository.header import Header
+from snapshot.repository.removed import Removed, decode_removed
 from snapshot.repository.storage import Storage
-
-Key = tuple[str, int]
+from snapshot.repository.tombstones import is_old
+from snapshot.timeline import SnapshotKey as Key
+from snapshot.timeline import link
 
 
 class Catalogue:
     """Headers of every committed snapshot, read again only where something changed.
 
-    A header never changes; a label or a drop decided later is a key beside it.
+    A header never changes; a label or a drop decided later is a key of its own.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -30,33 +32,42 @@ class Catalogue:
         self._unreadable: set[Key] = set()
         self._old: dict[str, bool] = {}
         self._folds: dict[str, dict[str, Fold | None]] = {}
+        self._records: dict[str, list[Removed]] = {}
 
-    def read(self) -> tuple[list[Header], list[Header]]:
-        """(those that count, those that were dropped), with the labels they have now."""
+    def read(self) -> tuple[list[Header], dict[Key, Key | None]]:
+        """(those that count, with the labels they have now; each dropped or removed one -> its parent)."""
         there: set[Key] = set()
-        notes: dict[str, dict[Key, str]] = {"label": {}, "dropped": {}}
+        notes: dict[str, dict[Key, str]] = {"label": {}, "dropped": {}, "undone": {}}
         for run in self._storage.children("runs"):
             there |= self._read_old(run, notes) if self._is_old(run) else self._read_run(run)
-        for name in self._storage.children(layout.NOTES):
+        # after the snapshots: what was removed in between has left a record
+        names = self._storage.children(layout.NOTES)
+        for name in names:
             if found := layout.read_note_name(name):
                 notes[found[2]][found[0], found[1]] = f"{layout.NOTES}/{name}"
+        removed = self._read_records(filter(layout.is_collection, names))
         self._load(there - self._unreadable)
-        headers = [self._headers[key] for key in sorted(there & self._headers.keys())]
-        labelled = self._labelled(headers, notes["label"])
-        dropped = notes["dropped"].keys()
-        return (
-            [one for one in labelled if one.key not in dropped],
-            [one for one in labelled if one.key in dropped],
-        )
+        headers = [self._headers[key] for key in there & self._headers.keys()]
+        gone = {one.key: one.parent_key for one in removed}
+        gone |= {one.key: link(one.run, one.parent) for one in headers if one.key in notes["dropped"]}
+        labelled = self._labelled(headers, notes["label"], removed)
+        return [one for one in labelled if one.key not in gone], gone
+
+    def _read_records(self, names: Iterable[str]) -> list[Removed]:
+        """What collections have removed, each once; a record is never changed."""
+        keys = [f"{layout.NOTES}/{name}" for name in names]
+        for key in self._records.keys() - set(keys):
+            del self._records[key]
+        fresh = [key for key in keys if key not in self._records]
+        for key, data in zip(fresh, self._storage.get_many([(key, None) for key in fresh]), strict=True):
+            self._records[key] = decode_removed(data)
+        return list({one.key: one for record in self._records.values() for one in record}.values())
 
     def _is_old(self, run: str) -> bool:
         """Whether a run is of format 1, which keeps labels and drops beside each snapshot."""
-        if run not in self._old:
-            found = self._storage.get(layout.run_key(run))
-            if found is None:
-                return False  # nothing is committed yet
-            self._old[run] = json.loads(bytes(found))["attributes"].get("format", 1) < 2
-        return self._old[run]
+        if run not in self._old and (found := is_old(self._storage, run)) is not None:
+            self._old[run] = found
+        return self._old.get(run, False)
 
     def _read_old(self, run: str, notes: dict[str, dict[Key, str]]) -> set[Key]:
         there: set[Key] = set()
@@ -105,7 +116,9 @@ class Catalogue:
                     stacklevel=5,
                 )
 
-    def _labelled(self, headers: list[Header], relabelled: Mapping[Key, str]) -> list[Header]:
+    def _labelled(
+        self, headers: list[Header], relabelled: Mapping[Key, str], removed: Iterable[Removed]
+    ) -> list[Header]:
         """Each with the label it has now.
 
         A label stored again in a notebook's run has moved for good: the older snapshot
@@ -113,10 +126,11 @@ class Catalogue:
         """
         wanted = [one.key for one in headers if one.key in relabelled]
         found = self._storage.get_many([(relabelled[key], None) for key in wanted])
-        said = {key: note for key, data in zip(wanted, found, strict=True) if (note := _read_label(data))}
-        claims: list[tuple[datetime, int, Header, str | None]]
+        said = {key: note for key, data in zip(wanted, found, strict=True) if (note := read_label(data))}
+        claims: list[tuple[datetime, int, Header | Removed, str | None]]
         claims = [(one.time, one.id, one, one.label) for one in headers if one.label is not None]
         claims += [(said[one.key][1], one.id, one, said[one.key][0]) for one in headers if one.key in said]
+        claims += [(time, one.id, one, label) for one in removed for label, time in one.claims]
         last: dict[tuple[str, str, str | None], Key] = {}
         for _, _, one, label in sorted(claims, key=lambda claim: claim[:2]):
             last[one.run, one.notebook, label] = one.key
@@ -138,7 +152,8 @@ def dropped_note() -> bytes:
     return json.dumps({"time": datetime.now(UTC).isoformat()}).encode()
 
 
-def _read_label(data: memoryview | None) -> tuple[str | None, datetime] | None:
+def read_label(data: memoryview | None) -> tuple[str | None, datetime] | None:
+    """(label, when) of a label's note; None where it cannot be read."""
     try:
         note: dict[str, Any] = json.loads(bytes(data or b""))
         return note["label"], datetime.fromisoformat(note["time"])

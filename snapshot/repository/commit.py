@@ -35,14 +35,18 @@ class Rows:
 class Commit:
     """Collects what a snapshot adds to a run.
 
-    ``writes`` are the keys to put, in any order, before the commit key; ``known`` holds
-    the places they will lie at, to be accepted once the commit is on disk.
+    ``writes`` are the keys to put, in any order, before the commit key; those of them that
+    nothing else can name are ``own``. ``groups`` describe the folders of new rows to zarr;
+    they are there unless a variable is new, or somebody took away what looked empty.
+    ``known`` holds the places they will lie at, to be accepted once the commit is on disk.
     """
 
     def __init__(self, entry: Entry, known: Known, run: str, rows: Rows, pack: int) -> None:
         #: The number after those of the packs that are written.
         self.next_pack = pack
         self.writes: dict[str, Callable[[], Bytes | Sequence[Bytes]]] = {}
+        self.groups: dict[str, Callable[[], Bytes]] = {}
+        self.own: list[str] = []
         self.known = known.draft()
         self._entry = entry
         self._run = run
@@ -69,8 +73,9 @@ class Commit:
     def _close_pack(self) -> None:
         if self._pack_size:
             pack = layout.pack_folder(self._run, self.next_pack)
-            self.writes[f"{pack}/zarr.json"] = partial(layout.pack_array, self._pack_size)
             self.writes[layout.pack_chunk_key(pack)] = partial(list, self._pieces)
+            self.writes[f"{pack}/zarr.json"] = partial(layout.pack_array, self._pack_size)
+            self.own += [layout.pack_chunk_key(pack), f"{pack}/zarr.json"]
             self.next_pack += 1
         self._pieces, self._pack_size = [], 0
 
@@ -99,6 +104,7 @@ class Commit:
             self._pieces += [data, bytes(gap)]
             self._pack_size += len(data) + gap
             self.known.add_piece(digest, place)
+            self.known.add_written(place)
         return place
 
     def _piece(self, data: bytes) -> Piece:
@@ -111,18 +117,23 @@ class Commit:
             return tuple(place for place in found if place is not None)
         array = f"{layout.variable_folder(self._run, stored.path)}/{layout.form(stored.leaf)}"
         row = self._rows.take(array)
-        self._describe(stored, array, row)
+        places = []
         for index, place in enumerate(found):
             if place is None:
+                place = InRow(array, row, index)
                 self._write_block(stored, where, array, row, index)
-        return tuple(place or InRow(array, row, index) for index, place in enumerate(found))
+                self.known.add_written(place)
+            places.append(place)
+        self._describe(stored, array, row)
+        return tuple(places)
 
     def _describe(self, stored: StoredLeaf, array: str, row: int) -> None:
+        folder = f"{array.rpartition('/')[0]}/zarr.json"
+        self.groups[folder] = partial(layout.group, {"path": stored.path})
         if row == 0:
-            folder = array.rpartition("/")[0]
-            self.writes[f"{folder}/zarr.json"] = partial(layout.group, {"path": stored.path})
+            self.writes[folder] = self.groups[folder]
         about = partial(layout.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
-        self.writes[f"{array}/zarr.json"] = about
+        self.writes[f"{array}/zarr.json"] = self.groups[f"{array}/zarr.json"] = about
 
     def _write_block(self, stored: StoredLeaf, where: Cut, array: str, row: int, index: int) -> None:
         first, last = where.span(index)
@@ -132,6 +143,7 @@ class Commit:
         size = prod(where.block_shape) * parse_dtype(stored.leaf.dtype).itemsize
         key = layout.chunk_key(array, stored.leaf, where, row, index)
         self.writes[key] = partial(_padded, block, size)
+        self.own.append(key)
 
 
 def _padded(block: memoryview, size: int) -> list[Bytes]:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+from time import time
 from typing import Any
 
 Bytes = bytes | memoryview
@@ -87,19 +88,28 @@ class Files:
         if self._durable:
             self._sync_folders(key for key, _ in items)
 
-    def _write(self, key: str, parts: Bytes | Iterable[Bytes]) -> None:
+    def _write(self, key: str, parts: Bytes | Sequence[Bytes]) -> None:
+        whole = [parts] if isinstance(parts, bytes | memoryview) else parts
+        for _ in range(_ATTEMPTS - 1):
+            # somebody who collects may take away an empty folder, or a file that was left for hours
+            with suppress(FileNotFoundError, FileExistsError):
+                self._write_once(key, whole)
+                return
+        self._write_once(key, whole)
+
+    def _write_once(self, key: str, parts: Sequence[Bytes]) -> None:
         path = self._path(key)
         # the name zarr's own local store gives to what is not whole yet
         partial = f"{path}.{token_hex(16)}.partial"
         try:
-            self._write_whole(partial, [parts] if isinstance(parts, bytes | memoryview) else parts)
+            self._write_whole(partial, parts)
             os.replace(partial, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(partial)
             raise
 
-    def _write_whole(self, path: str, parts: Iterable[Bytes]) -> None:
+    def _write_whole(self, path: str, parts: Sequence[Bytes]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             for part in parts:
@@ -127,6 +137,24 @@ class Files:
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(self._path(key))
 
+    def size(self, key: str) -> int:
+        """The bytes of a file, 0 when there is none."""
+        try:
+            return os.stat(self._path(key)).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+
+    def sweep(self, seconds: float) -> int:
+        """Take away unfinished files that nobody has written to for so long; returns their bytes."""
+        size, before = 0, time() - seconds
+        for key in self.keys(""):
+            path = self._path(key)
+            with suppress(FileNotFoundError):
+                if key.endswith(".partial") and (found := os.stat(path)).st_mtime < before:
+                    os.unlink(path)
+                    size += found.st_size
+        return size
+
     def delete_folder(self, prefix: str) -> None:
         """Take a folder away if nothing is left in it."""
         with suppress(OSError):
@@ -150,6 +178,8 @@ class Files:
         ]
 
 
+#: Each needs somebody to take a folder away within microseconds.
+_ATTEMPTS = 10
 _BINARY = getattr(os, "O_BINARY", 0)
 
 

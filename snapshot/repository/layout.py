@@ -10,6 +10,8 @@
       snapshots/<n>/zarr.json                   group: label, step, time, ...; written last
       timeline/<size>-<k>                       folds: headers and columns of 16 or 256 snapshots
     notes/<run>.<n>.label, ....dropped          what was decided about a snapshot afterwards
+    notes/<run>.<n>.<token>.undone              the table of a commit that was taken back
+    notes/<time>-<token>.collected              what a collection removes: parents and labels it had
 
 A snapshot exists when its ``zarr.json`` does; nothing that a committed table names is
 ever written again. A *row* is one distinct content of a variable. In a row that
@@ -58,7 +60,7 @@ _NATIVE = frozenset(
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
 _SNAPSHOT_KEY = re.compile(r"runs/([^/]+)/snapshots/(\d+)/(zarr\.json|label|dropped)")
-_NOTE = re.compile(r"([^/.]+)\.(\d+)\.(label|dropped)")
+_NOTE = re.compile(r"([^/.]+)\.(\d+)\.(label|dropped|[0-9a-f]+\.undone)")
 
 
 def digest_of(data: Any) -> bytes:
@@ -66,8 +68,12 @@ def digest_of(data: Any) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
+def snapshots_folder(run: str) -> str:
+    return f"runs/{run}/snapshots"
+
+
 def snapshot_folder(run: str, number: int) -> str:
-    return f"runs/{run}/snapshots/{number}"
+    return f"{snapshots_folder(run)}/{number}"
 
 
 def commit_key(run: str, number: int) -> str:
@@ -89,10 +95,28 @@ def dropped_key(run: str, number: int) -> str:
     return f"{NOTES}/{run}.{number}.dropped"
 
 
+def old_dropped_key(run: str, number: int) -> str:
+    """Where format 1 said that a snapshot was dropped."""
+    return f"{snapshot_folder(run, number)}/dropped"
+
+
+def undone_key(run: str, number: int, token: str) -> str:
+    return f"{NOTES}/{run}.{number}.{token}.undone"
+
+
+def collection_key(name: str) -> str:
+    return f"{NOTES}/{name}.collected"
+
+
 def read_note_name(name: str) -> tuple[str, int, str] | None:
-    """(run, number, "label" | "dropped") of a name below ``notes/``, else None."""
+    """(run, number, "label" | "dropped" | "undone") of a name below ``notes/``, else None."""
     found = _NOTE.fullmatch(name)
-    return (found[1], int(found[2]), found[3]) if found else None
+    return (found[1], int(found[2]), found[3].rpartition(".")[2]) if found else None
+
+
+def is_collection(name: str) -> bool:
+    """Whether a name below ``notes/`` is the record of a collection."""
+    return name.endswith(".collected")
 
 
 def run_key(run: str) -> str:
@@ -106,6 +130,11 @@ def timeline_folder(run: str) -> str:
 def fold_of(number: int, size: int) -> int:
     """Which fold of that size a snapshot belongs to."""
     return (number - 1) // size
+
+
+def numbers_of_fold(size: int, number: int) -> range:
+    """The snapshots that a fold covers."""
+    return range(number * size + 1, (number + 1) * size + 1)
 
 
 def fold_key(run: str, size: int, number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from snapshot.model import Snapshot
 from snapshot.repository import layout
 from snapshot.repository.addresses import Options
 from snapshot.repository.catalogue import dropped_note, label_note
+from snapshot.repository.collector import Collected, collect
 from snapshot.repository.content import Decode
 from snapshot.repository.entry import StoredEntry
 from snapshot.repository.folder import check_writable
@@ -127,10 +129,21 @@ class Repository:
                 notes.append((layout.label_key(*key_of(other)), partial(label_note, None)))
         self._storage.put(notes)
 
-    def drop(self, snapshot: Snapshot | str) -> None:
-        """Mark a snapshot as dropped; its children descend from its parent from now on."""
-        one = self._snapshots.content(self[snapshot]).entry.header
-        self._storage.put([(layout.dropped_key(*one.key), dropped_note)])
+    def drop(self, *snapshots: Snapshot | str) -> None:
+        """Mark snapshots as dropped; their children descend from their parents from now on.
+
+        Their space comes back with :meth:`collect`. Raises ReferenceNotFound or NotWritable.
+        """
+        found = [self._snapshots.content(self[one]).entry.header for one in snapshots]
+        self._storage.put([(layout.dropped_key(*one.key), dropped_note) for one in found])
+
+    def collect(self, grace: timedelta = timedelta(hours=1)) -> Collected:
+        """Give back the space of snapshots that were dropped at least ``grace`` ago; says what it did.
+
+        Others may read, write and collect meanwhile. Raises RepositoryError where something
+        cannot be deleted; the next collection goes on from there.
+        """
+        return collect(self._storage, grace)
 
     def __repr__(self) -> str:
         timeline = self.timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from snapshot.errors import ReferenceNotFound
-from snapshot.model import Snapshot
+from snapshot.model import Snapshot, type_of_id
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.columns import Located
 from snapshot.repository.content import Decode, StoredContent
@@ -14,7 +14,7 @@ from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.reader import Committed
 from snapshot.repository.storage import Storage
-from snapshot.timeline import SnapshotKey, in_order, key_of, without
+from snapshot.timeline import SnapshotKey, in_order, key_of, relinked
 
 
 class Snapshots:
@@ -30,9 +30,8 @@ class Snapshots:
 
     def timeline(self) -> list[Snapshot]:
         """Every snapshot that counts, oldest first; children of dropped ones linked anew."""
-        kept, dropped = self._catalogue.read()
-        snapshots = without(map(self._snapshot, kept), map(self._snapshot, dropped))
-        return in_order(self._same(one) for one in snapshots)
+        headers, gone = self._catalogue.read()
+        return in_order(self._snapshot(one, relinked(one.key, one.parent, gone)) for one in headers)
 
     def content(self, snapshot: Snapshot) -> StoredContent:
         """What is stored for a snapshot, wherever its object came from. Raises ReferenceNotFound."""
@@ -54,24 +53,22 @@ class Snapshots:
             for number, located in locate(self._storage, self._catalogue.folds(run), path, wanted).items()
         }
 
-    def _snapshot(self, header: Header) -> Snapshot:
+    def _snapshot(self, header: Header, parent: type_of_id | None) -> Snapshot:
+        before = self._made.get(header.key)
+        if before is not None and (before.label, before.parent) == (header.label, parent):
+            return before
         if header.key not in self._contents:
             committed = Committed(self._storage, self._pieces, header)
             self._contents[header.key] = StoredContent(committed, self._decode)
-        return Snapshot(
+        self._made[header.key] = made = Snapshot(
             id=header.id,
             label=header.label,
             step=header.step,
             time=header.time,
             run=header.run,
-            parent=header.parent,
+            parent=parent,
             note=header.note,
             notebook=header.notebook,
             content=self._contents[header.key],
         )
-
-    def _same(self, snapshot: Snapshot) -> Snapshot:
-        before = self._made.get(key_of(snapshot))
-        if before is None or (before.label, before.parent) != (snapshot.label, snapshot.parent):
-            self._made[key_of(snapshot)] = before = snapshot
-        return before
+        return made

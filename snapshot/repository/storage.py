@@ -118,18 +118,41 @@ class Storage:
     def delete(self, *keys: str) -> None:
         """Take keys away that are there."""
         try:
-            for key in keys:
-                if self.folder is not None:
+            if self.folder is None:
+                self._sync(self._delete_all(keys))
+            else:
+                for key in keys:
                     self._files.delete(key)
-                else:
-                    self._sync(self._store.delete(key))
         except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
+
+    def remove(self, *keys: str) -> int:
+        """As :meth:`delete`; returns how many bytes they took."""
+        try:
+            size = self._sync(self._sizes(keys)) if self.folder is None else sum(map(self._files.size, keys))
+        except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
+        self.delete(*keys)
+        return size
+
+    def sweep(self, seconds: float) -> int:
+        """Take away files that were begun so long ago and never finished; returns how many bytes they took."""
+        try:
+            return 0 if self.folder is None else self._files.sweep(seconds)
+        except OSError as error:
             raise self._in_our_words(error, writing=True) from error
 
     def delete_folder(self, prefix: str) -> None:
         """Take an empty folder away; only disks have such a thing."""
         if self.folder is not None:
             self._files.delete_folder(prefix)
+
+    def delete_below(self, prefix: str) -> None:
+        """Take away everything below ``prefix`` of a store."""
+        try:
+            self._sync(self._store.delete_dir(prefix))
+        except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
@@ -210,6 +233,27 @@ class Storage:
             return None if found is None else found.as_numpy_array().data
 
         return list(await asyncio.gather(*(one(key, span) for key, span in requests)))
+
+    async def _delete_all(self, keys: Sequence[str]) -> None:
+        gate = asyncio.Semaphore(addresses.WRITE_AT_ONCE)
+
+        async def one(key: str) -> None:
+            async with gate:
+                await self._store.delete(key)
+
+        await asyncio.gather(*map(one, keys))
+
+    async def _sizes(self, keys: Sequence[str]) -> int:
+        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
+
+        async def one(key: str) -> int:
+            async with gate:
+                try:
+                    return await self._store.getsize(key)
+                except FileNotFoundError:
+                    return 0
+
+        return sum(await asyncio.gather(*map(one, keys)))
 
     async def _put_all(self, batch: _Batch) -> None:
         gate = asyncio.Semaphore(addresses.WRITE_AT_ONCE)

@@ -63,6 +63,11 @@ class Table:
     plain: tuple[Variable, ...] = field(default=())
     numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
 
+    def referred(self) -> set[Place]:
+        """Every place that this table names."""
+        found = {place for places in self.places for place in places}
+        return found.union(piece.place for piece in (*self.records.values(), *self.pickles.values()))
+
     def encode(self) -> bytes:
         """The table as it is stored."""
         sources: dict[str, int] = {}

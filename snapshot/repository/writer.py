@@ -8,7 +8,7 @@ from functools import partial
 from secrets import token_hex
 from threading import RLock
 
-from snapshot.errors import Damaged, RepositoryError
+from snapshot.errors import RepositoryError
 from snapshot.model import Snapshot
 from snapshot.repository import layout
 from snapshot.repository.catalogue import Catalogue
@@ -18,7 +18,7 @@ from snapshot.repository.folded import Folding
 from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
-from snapshot.repository.reader import read_table
+from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.storage import Storage
@@ -34,14 +34,14 @@ class Writer:
     A commit that fails leaves every earlier snapshot as it was, and the next one works:
     row and pack numbers are never used twice, and what was written is only remembered
     once its commit key is on disk. A process forked from this one starts a run of its
-    own.
+    own. What keeps a commit whole while others delete is told in
+    :mod:`snapshot.repository.collector`.
     """
 
     def __init__(self, storage: Storage, run: str | None = None, notebook: str = "") -> None:
         self.notebook = notebook
         self._storage = storage
-        self._known = Known()
-        self._learned: set[SnapshotKey] = set()
+        self._reusable = Reusable(storage)
         self._lock = RLock()
         self._begin(check_run_name(run) if run is not None else new_run_name())
 
@@ -72,38 +72,80 @@ class Writer:
         snapshot again does nothing. Raises NotWritable, or RepositoryError when the disk
         fails; whatever ``entry.block`` raises passes through.
         """
-        run = self.run
+        key = self.run, entry.snapshot.id
         with self._lock:
             if self._pack is None or self._storage.get(layout.ROOT_KEY) != self._root:
                 self._open_run()
             if self._is_committed(entry.snapshot):
                 return
             self._learn_parent(entry.snapshot)
-            plan = Commit(entry, self._known, run, self._rows, self._pack or 1)
-            self._pack = plan.next_pack
-            header = self._write(entry, plan)
-            self._known.accept(plan.known)
+            plan, table = self._write(entry)
+            header = self._header(entry, table)
+            self._make_exist(header, table)
+            self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
 
-    def _write(self, entry: Entry, plan: Commit) -> Header:
-        number = entry.snapshot.id
-        table = plan.table.encode()
-        header = self._header(entry, table)
-        groups = {} if self._committed else layout.groups_of(self._run)
-        plan.writes.update({f"{folder}/zarr.json": partial(layout.group, about) for folder, about in groups.items()})
-        plan.writes[layout.table_key(self._run, number)] = lambda: table
-        self._uncertain.add(number)
-        self._storage.put(plan.writes.items())
-        key = layout.commit_key(self._run, number)
+    def _write(self, entry: Entry) -> tuple[Commit, bytes]:
+        """Everything but the commit key: what was planned, and the table."""
+        key = layout.table_key(self._run, entry.snapshot.id)
+        above = {} if self._committed else layout.groups_of(self._run)
+        groups = [(f"{folder}/zarr.json", partial(layout.group, about)) for folder, about in above.items()]
+        own = [key]
         try:
-            self._storage.put([(key, header.encode)])
+            plan = self._plan(entry, self._reusable.known, own)
+            table = plan.table.encode()
+            while True:
+                self._storage.put([*groups, *plan.writes.items(), (key, partial(bytes, table))])
+                # the table is there before this look, and that is what the collector relies on
+                forgot, collecting = self._reusable.look()
+                self._check_not_dropped(entry.snapshot)
+                if collecting:
+                    self._storage.put(plan.groups.items())
+                if not forgot:
+                    return plan, table
+                self._relearn(entry.snapshot)
+                plan = self._plan(entry, plan.known, own)
+                if plan.table.encode() == table:
+                    return plan, table
+                table, groups = plan.table.encode(), []
+        except BaseException:
+            # nothing else can name these, so a disk that was full has its space back
+            self._remove(own)
+            raise
+
+    def _plan(self, entry: Entry, known: Known, own: list[str]) -> Commit:
+        plan = Commit(entry, known, self._run, self._rows, self._pack or 1)
+        self._pack = plan.next_pack
+        own += plan.own
+        return plan
+
+    def _make_exist(self, header: Header, table: bytes) -> None:
+        self._uncertain.add(header.id)
+        try:
+            self._storage.put([(layout.commit_key(*header.key), header.encode)])
         except KeyboardInterrupt:
             # whoever interrupts a store expects no snapshot, and the key may have arrived
-            self._storage.delete(key)
+            self._undo(header.key, table)
             raise
-        self._uncertain.discard(number)
-        self._committed[number] = header
-        return header
+        self._uncertain.discard(header.id)
+        self._committed[header.id] = header
+
+    def _undo(self, key: SnapshotKey, table: bytes | None) -> None:
+        """Take a commit away that others may have seen; the collector finds its contents by its table."""
+        self._storage.delete(layout.commit_key(*key))
+        self._storage.delete(layout.table_key(*key))
+        self._storage.delete_folder(layout.snapshot_folder(*key))
+        if table is not None:
+            note = layout.undone_key(*key, token_hex(4))
+            with suppress(RepositoryError):
+                self._storage.put([(note, partial(bytes, table))])
+
+    def _remove(self, keys: list[str]) -> None:
+        """Take away what no snapshot names; what refuses stays."""
+        with suppress(RepositoryError):
+            self._storage.delete(*keys)
+            for folder in {key.rpartition("/")[0] for key in keys}:
+                self._storage.delete_folder(folder)
 
     def _fold(self, header: Header, plan: Commit) -> None:
         """Keep looking at many snapshots fast: some commits later they are one object. Nothing depends on it."""
@@ -121,7 +163,7 @@ class Writer:
         # pack numbers go on: readers keep what they read of packs
         first_pack = self._pack or 1
         if self._pack is not None:
-            self._known, self._learned = Known(), set()
+            self._reusable = Reusable(self._storage)
             self._begin(self._run)
         identity: str | None = token_hex(8)
         if is_repository(self._storage):
@@ -133,10 +175,10 @@ class Writer:
         self._root = self._storage.get(layout.ROOT_KEY)
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
-        if not self._learned:
+        if not self._reusable.sources:
             headers, _ = Catalogue(self._storage).read()
             for header in sorted(headers, key=lambda one: (one.time, one.run, one.id))[-_LOOKED_AT:]:
-                self._learn(header)
+                self._reusable.learn(header)
         self._pack = max([first_pack, *(int(name) + 1 for name in there if name.isdecimal())])
 
     def _existing_rows(self, array: str) -> int:
@@ -147,28 +189,35 @@ class Writer:
         return 1 + max((row for row in rows if row is not None), default=-1)
 
     def _learn_parent(self, snapshot: Snapshot) -> None:
-        """A snapshot stored after one of another run shares its contents, however old it is."""
+        """A snapshot shares the contents of the one it was stored after, however old that is."""
         key = parent_key(snapshot)
-        if key is not None and key[0] != self._run and key not in self._learned:
+        if key is not None and key not in self._reusable.sources:
             found = self._storage.get(layout.commit_key(*key))
             if found is not None:
-                self._learn(Header.decode(found))
+                self._reusable.learn(Header.decode(found))
 
-    def _learn(self, header: Header) -> None:
-        self._learned.add(header.key)
-        try:
-            self._known.learn(read_table(self._storage, header))
-        except Damaged:
-            return  # its contents are written again, which is the best that can be done for them
+    def _relearn(self, snapshot: Snapshot) -> None:
+        """Where everything was forgotten because something was, the newest snapshots are known again."""
+        if not self._reusable.sources:
+            for header in list(self._committed.values())[-_LOOKED_AT:]:
+                self._reusable.learn(header)
+            self._learn_parent(snapshot)
 
     def take_back(self, snapshot: Snapshot) -> None:
         """Make a commit undone, as if the store had been interrupted in time; labels it moved are where they were."""
         with self._lock:
             if self._committed.pop(snapshot.id, None) is not None:
                 self._folding.remove(snapshot.id)
-                self._storage.delete(layout.commit_key(self._run, snapshot.id))
-                self._storage.delete(layout.table_key(self._run, snapshot.id))
-                self._storage.delete_folder(layout.snapshot_folder(self._run, snapshot.id))
+                key = self._run, snapshot.id
+                table = self._storage.get(layout.table_key(*key))
+                self._reusable.forget(key, table)
+                self._undo(key, bytes(table) if table is not None else None)
+
+    def _check_not_dropped(self, snapshot: Snapshot) -> None:
+        if (self._run, snapshot.id) in self._reusable.dropped:
+            raise RepositoryError(
+                f"{self._storage}: snapshot #{self._run}.{snapshot.id} was dropped; a number is not used again."
+            )
 
     def _is_committed(self, snapshot: Snapshot) -> bool:
         """Whether this very snapshot is there; RepositoryError when another has its number."""

@@ -1,0 +1,204 @@
+"""Giving back the space of dropped snapshots, while others go on writing.
+
+Dropping a snapshot writes a tombstone, ``notes/<run>.<n>.dropped``, and nothing more. A
+collection removes what only tombstoned snapshots hold. It takes no lock, asks no clock
+about other processes and waits for nobody, however long a writer, or a collector, stops
+in between. This is why no snapshot loses anything by it:
+
+A **collector**
+
+1. lists ``notes/``: the tombstones. Those that are old enough are *due*.
+2. writes a record, ``notes/<time>-<token>.collected``, of what is due.
+3. reads the table of every snapshot that is not due, *whether it is committed or not*.
+4. deletes rows and packs that a due table names and none of those does; then tables,
+   headers and folders of what is due; its tombstones last.
+
+A **writer**
+
+1. writes everything of a snapshot, its table included, and no header yet.
+2. lists ``notes/``. Contents of snapshots that have a tombstone it did not know are
+   forgotten, and if the table refers to such contents, they are written once more, at
+   new keys, with a table that says so; and it begins again at 2.
+3. writes the header. The snapshot exists.
+
+So either the tombstone is written before the writer lists, and it refers to nothing
+that the tombstone's snapshot alone holds; or it is written after, hence after the table,
+and every collection that it is due in reads that table at its step 3. Tombstones go when
+their collection is done; but the record is written before the tables are read, so a
+writer that lists too late for the tombstone finds a record it does not know, and
+forgets what comes from snapshots that are no longer there. Tables are all that counts:
+a writer that dies between its steps leaves a table that protects what it names.
+
+Rows and packs have numbers that are never given twice, so what is deleted late is never
+something new. What a commit wrote that failed is deleted by its own writer, because
+nothing names it. What was committed and taken back may have been seen: its table is left
+as ``notes/<run>.<n>.<token>.undone`` and collected like a dropped snapshot's.
+
+Killed at any moment, a collection is done by the next one: tables go after the contents
+they name, tombstones after everything. Several at once delete the same things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from snapshot.errors import Damaged
+from snapshot.repository import layout
+from snapshot.repository.dead import Dead
+from snapshot.repository.records import SETTLED, describe, merge_records, new_record
+from snapshot.repository.removed import encode_removed
+from snapshot.repository.storage import Storage
+from snapshot.repository.tombstones import Tombstone, dropped_since, tombstones
+from snapshot.timeline import SnapshotKey
+
+#: How many tables are read at once.
+_TOGETHER = 64
+
+
+@dataclass
+class Collected:
+    """What a collection did."""
+
+    removed: list[str] = field(default_factory=list)  #: references of snapshots
+    freed: int = 0  #: bytes
+    kept: dict[str, str] = field(default_factory=dict)  #: reference or key -> why it is still there
+
+    def __str__(self) -> str:
+        count = f"{len(self.removed)} dropped snapshot{'s' * (len(self.removed) != 1)}"
+        reasons = "".join(f"\n{what}: {why}" for what, why in self.kept.items())
+        return f"removed {count}, {self.freed / 1e6:,.1f} MB freed{reasons}"
+
+
+def collect(storage: Storage, grace: timedelta) -> Collected:
+    """Remove what was dropped at least ``grace`` ago. After a RepositoryError the next collection goes on."""
+    report = Collected()
+    due = _due(storage, grace, report)
+    if due:
+        _remove(storage, due, report)
+    merge_records(storage)
+    report.freed += storage.sweep(SETTLED.total_seconds())
+    return report
+
+
+def _due(storage: Storage, grace: timedelta, report: Collected) -> dict[Tombstone, datetime]:
+    """What is to be removed, and when it was dropped."""
+    now = datetime.now(UTC)
+    due: dict[Tombstone, datetime] = {}
+    for one, since in dropped_since(storage, tombstones(storage)):
+        if since is None:
+            report.kept[one.reference] = f"{one.note} cannot be read, so nobody knows when: drop it again"
+        elif now - since >= grace or one.undone:
+            due[one] = since
+        else:
+            report.kept[one.reference] = f"dropped at {since:%Y-%m-%d %H:%M} UTC, kept for {_in_words(grace)}"
+    return due
+
+
+def _in_words(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:g} h" if minutes >= 60 else f"{minutes:g} min"
+
+
+def _remove(storage: Storage, due: Mapping[Tombstone, datetime], report: Collected) -> None:
+    record = new_record()
+    removed = describe(storage, due)
+    storage.put([(record, lambda: encode_removed(removed))])
+    dead = _dead(storage, list(due), report)
+    snapshots = [one for one in due if not one.undone]
+    try:
+        _spare(storage, dead, {one.key for one in snapshots})
+    except Damaged as error:
+        report.kept["everything"] = str(error)
+        storage.delete(record)
+        return
+    report.freed += storage.remove(*dead.keys())
+    for pack in dead.packs():
+        storage.delete_folder(pack)
+    for array in dead.arrays():
+        _tidy(storage, array)
+    # whoever goes on after us finds what to delete in the tables, so they go after it
+    report.freed += storage.remove(*(layout.table_key(*one.key) for one in snapshots))
+    report.freed += storage.remove(*(key for one in snapshots for key in one.rest))
+    _bury(storage, due, report)
+
+
+def _dead(storage: Storage, due: list[Tombstone], report: Collected) -> Dead:
+    """Everything that due tables name."""
+    dead = Dead()
+    for start in range(0, len(due), _TOGETHER):
+        some = due[start : start + _TOGETHER]
+        found = storage.get_many([(one.table, None) for one in some])
+        for one, data in zip(some, found, strict=True):
+            # without a table somebody has been here before
+            if data is not None and not dead.add(data):
+                report.kept[one.table] = f"it cannot be read, so nobody knows what only {one.reference} holds"
+    return dead
+
+
+def _spare(storage: Storage, dead: Dead, due: set[SnapshotKey]) -> None:
+    """Take out of ``dead`` what any other table names. Raises Damaged when one that counts cannot be read."""
+    for run in storage.children("runs"):
+        names = storage.children(layout.snapshots_folder(run))
+        keys = sorted((run, int(name)) for name in names if name.isdecimal() and (run, int(name)) not in due)
+        for start in range(0, len(keys), _TOGETHER):
+            if not dead:
+                return
+            some = keys[start : start + _TOGETHER]
+            tables = storage.get_many([(layout.table_key(*key), None) for key in some])
+            for key, data in zip(some, tables, strict=True):
+                if (data is None or not dead.spare(data)) and _counts(storage, key):
+                    raise Damaged(
+                        f"{layout.table_key(*key)} cannot be read, so nobody knows what #{key[0]}.{key[1]} needs: "
+                        "bring it back from a copy, or drop that snapshot too"
+                    )
+
+
+def _counts(storage: Storage, key: SnapshotKey) -> bool:
+    """Whether a snapshot is committed, and was not dropped since the tombstones were listed."""
+    notes = (layout.dropped_key(*key), layout.old_dropped_key(*key))
+    header, *dropped = storage.get_many([(one, None) for one in (layout.commit_key(*key), *notes)])
+    return header is not None and not any(one is not None for one in dropped)
+
+
+def _tidy(storage: Storage, folder: str) -> None:
+    """Take away the folder of an array, and that of its variable, when nothing is in them but their descriptions."""
+    while folder.count("/") >= 3 and set(storage.children(folder)) <= {"zarr.json"}:
+        about = f"{folder}/zarr.json"
+        data = storage.get(about)
+        storage.delete(about)
+        if storage.children(folder) and data is not None:
+            # a writer came in between
+            description = bytes(data)
+            storage.put([(about, lambda description=description: description)])  # type: ignore[misc]
+            return
+        storage.delete_folder(folder)
+        folder = folder.rpartition("/")[0]
+
+
+def _bury(storage: Storage, due: Mapping[Tombstone, datetime], report: Collected) -> None:
+    """Folders, then tombstones: those whose folder has gone, because they are what hides it."""
+    for one in due:
+        if one.in_folder:
+            storage.delete(one.note)
+        if not one.undone:
+            storage.delete_folder(layout.snapshot_folder(*one.key))
+    runs = {one.key[0] for one in due}
+    there = {(run, name) for run in runs for name in storage.children(layout.snapshots_folder(run))}
+    for one in due:
+        if not one.undone and storage.folder is None and (one.key[0], str(one.key[1])) in there:
+            # zarr's own store for folders keeps empty ones, and lists them
+            storage.delete_below(layout.snapshot_folder(*one.key))
+            there.discard((one.key[0], str(one.key[1])))
+    gone = [one for one in due if one.undone or (one.key[0], str(one.key[1])) not in there]
+    storage.delete(*(one.note for one in gone if not one.in_folder))
+    report.removed += sorted({one.reference for one in gone if not one.undone})
+    for one in due.keys() - set(gone):
+        report.kept[one.reference] = f"{layout.snapshot_folder(*one.key)} holds something else"
+    for run in runs:
+        numbers = {int(name) for where, name in there if where == run and name.isdecimal()}
+        for name in storage.children(layout.timeline_folder(run)):
+            fold = layout.read_fold_name(name)
+            if fold is not None and not numbers & set(layout.numbers_of_fold(*fold)):
+                storage.delete(f"{layout.timeline_folder(run)}/{name}")
