@@ -6,6 +6,7 @@ arrays and numbers in it are the rows behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,27 @@ def _rows(snap: Snapshot, names: dict[str, str]) -> Iterator[tuple[str, ...]]:
         if name not in shown:
             yield name, "by reference" if name in snap.report else "", "", kind, "", ""
         yield from map(_row, below[name])
-    yield from map(_row, rest)
+    for parts in _partitioned(rest):
+        yield _row(parts[0]) if len(parts) == 1 else _row_of_parts(parts)
+
+
+def _partitioned(variables: Iterable[Variable]) -> Iterable[list[Variable]]:
+    """TensorFlow keeps a partitioned ``p`` as ``p/part_0``, ``p/part_1``, ...: these belong together."""
+    found: dict[str, list[Variable]] = {}
+    for variable in variables:
+        found.setdefault(_PART.sub("", variable.path), []).append(variable)
+    return found.values()
+
+
+def _row_of_parts(parts: list[Variable]) -> tuple[str, ...]:
+    path, role, _, dtype, _, _ = _row(parts[0])
+    shapes = " + ".join(_row(part)[2] for part in parts)
+    size = human_bytes(sum(part.nbytes for part in parts))
+    return _PART.sub("", path), role, shapes, dtype, size, f"{parts[0].path} … {parts[-1].path}"
+
+
+#: Where a path says which part of a variable it is; a slot's name comes behind it.
+_PART = re.compile(r"/part_\d+(?=/|$)")
 
 
 def _row(variable: Variable) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from snapshot.capture import AnyHandle, Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
-from snapshot.handles import Handle
+from snapshot.handles import Handle, PartHandle
 from snapshot.model import Snapshot
 from snapshot.paths import Named
 from snapshot.plan import Choice
@@ -23,10 +23,13 @@ def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], 
         return Choice()
     names, inner = split(patterns, target.roots)
     named = engine.paths(target)
-    leaves: set[AnyHandle] = {
-        handle for handle, known in named.leaves.items() if any(_leaf_matches(pattern, known) for pattern in patterns)
-    }
     content = MemoryContent(target, engine)
+    # a variable of a session is meant alone: below its name are its slots, which are variables too
+    parts = {pattern: handle for pattern in inner if isinstance(handle := content.handle_at(pattern), PartHandle)}
+    wide = [pattern for pattern in patterns if pattern not in parts]
+    leaves: set[AnyHandle] = {
+        handle for handle, known in named.leaves.items() if any(_leaf_matches(pattern, known) for pattern in wide)
+    }
     leaves.update(handle for pattern in inner if (handle := content.handle_at(pattern)) is not None)
     if any(pattern.startswith("role:") for pattern in patterns):
         # a name bound to such a leaf is where it goes

@@ -134,6 +134,8 @@ class _Tracer:
             for text, child, own_role, own in record.kind.places(record.state, live):
                 self._meet(child, text if own else self._extend(path, text, record), own_role or role, own)
             return
+        if record.kind.name == "attributes":
+            role = None  # the gradient of a parameter is no parameter
         steps = self._registry.naming(record.owner) if record.kind.name == "instance" else {}
         for text, child in record.kind.edges(record.state):
             if type(child) in ATOMS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.handles import Handle
-from snapshot.paths import Paths
 from snapshot.plan import Plan
 from snapshot.selection import root_of
 from snapshot.status import RestoreStatus
@@ -57,7 +57,7 @@ def status_of(
         assigned=_unique(assigned),
         rebuilt=_unique(rebuilt),
         created=_created(target, present, made),
-        untouched=_untouched(target, present, named, made, chosen),
+        untouched=_untouched(target, present, engine, made, chosen),
         unused=_unique((*made.unused,)),
         changed=_unique(changed),
         removed=tuple(made.unbind),
@@ -73,11 +73,22 @@ def _created(target: Capture, present: Capture, made: Plan) -> tuple[str, ...]:
 
 
 def _untouched(
-    target: Capture, present: Capture, named: Paths, made: Plan, chosen: Collection[str] | None
+    target: Capture, present: Capture, engine: Engine, made: Plan, chosen: Collection[str] | None
 ) -> tuple[str, ...]:
-    """Live names and variables of sessions that this restore leaves alone."""
+    """Live names and variables that this restore leaves alone; a name is taken apart where it touches a part."""
     taken = target.roots if chosen is None else chosen
-    found = [name for name in present.names if name not in taken and name not in made.unbind]
+    alone = [name for name in present.names if name not in taken and name not in made.unbind]
+    named = engine.paths(target)
+    touched = {*made.matched, *made.write, *made.rebuild}
+    # by path too: another object may have been in the place of one that is back
+    back = {named.of(handle) for handle in touched}
+    found: list[str] = []
+    for name in alone:
+        behind = _leaves_behind(present.roots.get(name), present) if chosen is not None else set()
+        now = engine.paths(present).leaves if behind else {}
+        left = [now[handle].path for handle in now if handle in behind and handle not in touched]
+        left = [path for path in left if path not in back]
+        found += [name] if len(left) == len(behind & now.keys()) else left
     if not present.groups:
         return _unique(found)
     stored = {named.of(handle) for handle in (*made.matched, *made.write)}
@@ -85,6 +96,24 @@ def _untouched(
     for _, _, group in present.groups.values():
         found += [name for name in (*group.parts, *group.uninitialized) if name not in stored]
     return _unique(found)
+
+
+def _leaves_behind(root: Any, present: Capture) -> set[Handle]:
+    """Every leaf that a name leads to."""
+    found: set[Handle] = set()
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        child = stack.pop()
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        if type(child) is Handle:
+            found.add(child)
+        record = present.records.get(id(child))
+        if record is not None:
+            stack.extend(record.state[record.kind.lead :])
+    return found
 
 
 def _unique(paths: Iterable[str]) -> tuple[str, ...]:
