@@ -10,6 +10,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.utils.tracking import Tracker
 
+from snapshot.adapters import keras_containers
 from snapshot.adapters.keras_objects import OBJECT, OPTIMIZER, STATEFUL
 from snapshot.adapters.keras_variables import VARIABLE
 from snapshot.adapters.reference import BENIGN
@@ -28,6 +29,8 @@ def handler_for(obj: Any) -> Any:
         return OPTIMIZER
     if issubclass(cls, STATEFUL):
         return OBJECT
+    if cls in keras_containers.KINDS:
+        return keras_containers.KINDS[cls]
     if not cls.__module__.startswith("keras.") or (cls is not Tracker and cls.__module__.startswith(_WALKED)):
         return None
     return BENIGN

@@ -267,22 +267,46 @@ class TestState:
 
     def test_what_build_made_since_can_be_called_still(self):
         class Late(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.blocks, self.by_name = [], {"first": None}
+
             def build(self, shape):
+                self.blocks.append(keras.layers.Dense(4))
+                self.by_name["second"] = keras.layers.Dense(4)
+                for block in (self.blocks[0], self.by_name["second"]):
+                    block.build(shape)
                 self.scales = [self.add_weight(shape=(shape[-1],), initializer="ones")]
                 self.inner = keras.layers.Dense(1)
                 self.inner.build(shape)
 
             def call(self, x):
+                for block in (*self.blocks, self.by_name["second"]):
+                    x = block(x)
                 return self.inner(x * self.scales[0])
 
         layer = Late()
         workspace = Workspace({"layer": layer})
         workspace.store("before")
         before = keras.ops.convert_to_numpy(layer(INPUTS))
-        layer.mine = 1
+        layer.mine, layer.by_name["first"] = 1, 2
         workspace.restore("before")
         assert keras.ops.convert_to_numpy(layer(INPUTS)).tolist() == before.tolist()
         assert not hasattr(layer, "mine")
+        assert (len(layer.blocks), layer.by_name["first"]) == (1, None)
+
+    def test_layers_put_into_a_list_before_anything_was_built_are_taken_out_again(self):
+        class Stack(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.blocks = [keras.layers.Dense(2)]
+
+        stack = Stack()
+        workspace = Workspace({"stack": stack})
+        workspace.store("before")
+        stack.blocks.append(keras.layers.Dense(3))
+        workspace.restore("before")
+        assert len(stack.blocks) == 1
 
     def test_a_metric_counts_on_from_where_it_was(self):
         metric, later = keras.metrics.Mean(), keras.metrics.Mean()

@@ -79,11 +79,14 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
 schedules = keras.optimizers.schedules
 WRAPPERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 STOCK = {name: cls for name, cls in vars(keras.optimizers).items() if inspect.isclass(cls) and name not in WRAPPERS}
-#: It sets its slots from the weights when it is built, which a graph of TensorFlow never runs: what they
-#: began with depends on who built it.
-UNSETTLED = {"ScheduleFreeAdamW"} if BACKEND == "tensorflow" else set()
+#: Its build copies the weights into its slots, which a graph of TensorFlow never runs: what they began with
+#: depends on who built it.
+UNSETTLED = pytest.param(
+    "ScheduleFreeAdamW",
+    marks=pytest.mark.xfail(BACKEND == "tensorflow", reason="its slots begin otherwise in a graph", strict=True),
+)
 OPTIMIZERS = {
-    **{name: cls for name, cls in STOCK.items() if name not in UNSETTLED},
+    **STOCK,
     "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
     "amsgrad, clipped": lambda: keras.optimizers.Adam(0.01, amsgrad=True, global_clipnorm=1.0),
     "Ftrl with a start": lambda: keras.optimizers.Ftrl(0.1, initial_accumulator_value=0.7),
@@ -100,7 +103,7 @@ OPTIMIZERS = {
 }  # fmt: skip
 #: Compiling takes long on JAX: those whose slots do not begin with zeros, and some of each kind.
 FEW = ("Adam", "Adagrad", "Ftrl", "Muon", "Ftrl with a start", "averaging", "scaled", "a user's schedule", "a user's")
-CHOSEN = FEW if BACKEND == "jax" else tuple(OPTIMIZERS)
+CHOSEN = FEW if BACKEND == "jax" else [UNSETTLED if name in UNSETTLED.values else name for name in OPTIMIZERS]
 
 
 def trained_by(optimizer):
