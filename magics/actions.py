@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from snapshot.budget import human_bytes
 from snapshot.magics.contents import kind_of
 from snapshot.magics.door import Door
-from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of
+from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of, shortened
 
 if TYPE_CHECKING:
     from snapshot.model import Snapshot
@@ -79,7 +79,8 @@ def list_(call: Call) -> Table:
     snapshots = workspace.snapshots(all=True) if everything else call.timeline()
     # describing one reads its table from disk, and the newest are what people look for
     rows = [(*_row(snap, workspace), snap.notebook) for snap in snapshots[-MOST_ROWS:]]
-    columns: tuple[str, ...] = ("", "id", "label", "step", "time", "values", "size", "after", "note", "notebook")
+    about = ("", "id", "label", "step", "time", "values", "size", "state", "after", "note", "notebook")
+    columns: tuple[str, ...] = about
     if not everything:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     older = f"; the newest {len(rows)}" if len(rows) < len(snapshots) else ""
@@ -100,6 +101,7 @@ def _row(snap: Snapshot, workspace: Workspace) -> tuple[str, ...]:
         clock(snap.time),
         f"{len(snap.variables):,}",
         human_bytes(snap.nbytes),
+        shortened(workspace.state(snap)),
         parent,
         snap.note,
     )

@@ -112,6 +112,11 @@ def one_line(text: str) -> str:
     return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """``text`` without its end when it is long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def clock(moment: datetime, now: datetime | None = None) -> str:
     """An aware time in the reader's zone: the time of day, with the date unless it is today's."""
     local = moment.astimezone()

@@ -28,8 +28,10 @@ def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple
     yield "snapshots", _present(workspace, len(timeline))
     if labels:
         yield "labels", enumerated(labels, 12)
-    yield "memory", human_bytes(workspace.nbytes_in_memory)
+    yield "memory", _in_memory(workspace)
     yield "on disk", _home(workspace)
+    if workspace.progress.waiting:
+        yield "writing", str(workspace.progress)
     if workspace.excluded:
         yield "excluded", ", ".join(workspace.excluded)
     head = workspace.head
@@ -49,6 +51,12 @@ def _present(workspace: Workspace, number: int) -> str:
         return f"{number:,}; at none of them" if workspace.in_memory else f"{number:,}, of earlier runs"
     name = f"#{head.id}" + (f" {head.label}" if head.label else "")
     return f"{number:,}; now at {name} (step {head.step:,}, {clock(head.time)})"
+
+
+def _in_memory(workspace: Workspace) -> str:
+    held = human_bytes(workspace.nbytes_in_memory)
+    away = workspace.nbytes_on_disk_only
+    return f"{held}; {human_bytes(away)} more on disk only" if away else held
 
 
 def _home(workspace: Workspace) -> str:

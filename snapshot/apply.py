@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from snapshot.adapters.protocol import Array
-from snapshot.blocks import Blocks, view_of
+from snapshot.blocks import view_of
 from snapshot.capture import AnyHandle, Capture
 from snapshot.cutting import cut
 from snapshot.errors import RestoreFailed
 from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import parse_dtype
 from snapshot.plan import MISSING, Plan
+from snapshot.pool import Blocks
 from snapshot.walk import Record, take
 
 
@@ -138,8 +139,11 @@ class Application:
 
     def _write_span(self, handle: Handle, obj: Any, leaf: Any, span: tuple[int, int], index: int) -> bool:
         dtype = parse_dtype(leaf.dtype)
-        contents = self._blocks[leaf.blocks[index]].view(dtype)
-        return handle.adapter.assign_span(obj, span[0] // dtype.itemsize, contents)
+        block = self._blocks.borrow(leaf.blocks[index])
+        try:
+            return handle.adapter.assign_span(obj, span[0] // dtype.itemsize, block.view(dtype))
+        finally:
+            self._blocks.give_back((leaf.blocks[index],))
 
     def _write_groups(self) -> None:
         for heir, adapter, parts in self._plan.group_writes.values():

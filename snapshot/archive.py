@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snapshot import pickling
 from snapshot.adapters.protocol import Form
+from snapshot.background import wait_for_all
 from snapshot.binding import Binder, Bound, Originals
 from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
@@ -20,27 +21,24 @@ from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot
+from snapshot.outbox import Outbox, Progress
 from snapshot.outline import outline
-from snapshot.paths import numbers_of
 from snapshot.plan import Choice
-from snapshot.repository.entry import Entry, StoredEntry, StoredLeaf
+from snapshot.repository.entry import StoredEntry
 from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found, root_of
 from snapshot.walk import Limits
 
-#: JSON has no number that holds these.
-_WIDER = (np.longdouble, np.clongdouble)
-
 if TYPE_CHECKING:
     from snapshot.deferred import Deferral
-    from snapshot.repository import Repository, Writer
+    from snapshot.repository import Repository
 
 
 class Archive:
     """Where one workspace writes, and what it finds there of earlier runs.
 
-    Nothing is on disk before the first write. A write that fails is a warning: the
-    snapshot stays in memory, and the next one is tried again.
+    Nothing is on disk before the first write, and writing is left to a thread
+    (:mod:`snapshot.outbox`). ``lock`` is the workspace's.
     """
 
     def __init__(
@@ -48,6 +46,7 @@ class Archive:
         target: Any,
         notebook: str,
         engine: Engine,
+        lock: Any = None,
         *,
         run: str | None = None,
         trust: bool = False,
@@ -58,13 +57,12 @@ class Archive:
         self.trust = trust
         self._notebook = notebook
         self._engine = engine
-        self._writer: Writer | None = None
-        self._groups: dict[str, tuple[Any, bytes]] = {}
-        self._pickles = pickling.Pickles()
-        self._written: set[int] = set()
-        self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
+        self._outbox: Outbox | None = None
         if target is not None:
             self.repository = open_for_writing(target, storage_options)
+            writer = self.repository.writer(self.run, notebook)
+            self._outbox = Outbox(self.repository, writer, engine, lock or RLock())
+            engine.wait_for_write = self._outbox.wait_for_write
 
     @property
     def place(self) -> str:
@@ -73,70 +71,51 @@ class Archive:
 
     def earlier(self, all: bool = False) -> list[Snapshot]:
         """Snapshots of other runs: this notebook's, or everybody's."""
-        if self.repository is None:
+        if self.repository is None or self._outbox is None:
             return []
+        # a fork writes a run of its own
+        own = {self.run, self._outbox.writer.run}
         try:
-            timeline = self.repository.timeline
+            with self._outbox.disk:
+                timeline = self.repository.timeline
         except RepositoryError as error:
             warnings.warn(f"only what this kernel stored is known now: {error}", SnapshotWarning, stacklevel=4)
             return []
-        return [one for one in timeline if one.run != self.run and (all or one.notebook == self._notebook)]
+        return [one for one in timeline if one.run not in own and (all or one.notebook == self._notebook)]
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Put a snapshot on disk; a failure is a :class:`SnapshotWarning`, nothing is lost."""
-        if self.repository is None:
-            return
-        try:
-            if self._writer is None:
-                self._writer = self.repository.writer(self.run, self._notebook)
-            self._writer.commit(self._entry(snapshot))
-            self._written.add(snapshot.id)
-        except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
-            self.skip(snapshot)
-            warnings.warn(
-                f"#{snapshot.id} could not be written and is kept in memory only: {error}",
-                SnapshotWarning,
-                stacklevel=4,
-            )
+    def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
+        """Prepare a snapshot to be put on disk; returns what puts it on its way, if anything is to be done.
 
-    def _entry(self, snapshot: Snapshot) -> Entry:
-        content = snapshot.content
-        assert isinstance(content, MemoryContent)
-        capture, blocks = content.capture, self._engine.blocks
-        named = self._engine.paths(capture).leaves
-        leaves = []
-        for handle, held in capture.leaves.items():
-            path, role, aliases = named.get(handle, ("", held.form.role, ()))
-            leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
-        self._groups = encode_groups(capture, self._groups)
-        numbers = numbers_of(capture)
-        return Entry(
-            snapshot=replace(snapshot, parent=self._stored_ancestor(snapshot.parent)),
-            leaves=tuple(leaves),
-            records={name: data for name, (_, data) in self._groups.items()},
-            names=content.names,
-            report=content.report,
-            block=lambda digest: blocks[digest].data,
-            pickles=self._pickles.of(capture),
-            plain=tuple(content.variables[name] for name in numbers),
-            numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
-        )
+        ``nbytes`` of it are new in memory. A failure, now or later, is a
+        :class:`SnapshotWarning`: the snapshot stays in memory.
+        """
+        return self._outbox.write(snapshot, nbytes) if self._outbox is not None else lambda: None
 
     def take_back(self, snapshot: Snapshot) -> None:
         """Undo :meth:`write` after an interrupt, however far it came."""
-        if self._writer is not None:
-            self._writer.take_back(snapshot)
-        self._written.discard(snapshot.id)
-        self.skip(snapshot)
+        if self._outbox is not None:
+            self._outbox.take_back(snapshot)
 
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
-        self._parents[snapshot.id] = snapshot.parent
+        if self._outbox is not None:
+            self._outbox.skip(snapshot)
 
-    def _stored_ancestor(self, parent: int | str | None) -> int | str | None:
-        while isinstance(parent, int) and parent in self._parents:
-            parent = self._parents[parent]
-        return parent
+    def state(self, snapshot: Snapshot) -> str:
+        """Where a snapshot is, in a few words: "on disk", "writing", "memory only: no space left"."""
+        if snapshot.run != self.run:
+            return "on disk"
+        return self._outbox.state(snapshot) if self._outbox is not None else "memory only"
+
+    @property
+    def progress(self) -> Progress:
+        """How far writing is."""
+        return self._outbox.progress if self._outbox is not None else Progress(0, 0, 0)
+
+    def settle(self) -> None:
+        """At the beginning of a call: a :class:`SnapshotWarning` for what failed since the last one."""
+        if self._outbox is not None:
+            self._outbox.settle()
 
     def bind(
         self,
@@ -161,7 +140,9 @@ class Archive:
             leaves = _FromMemory(capture, self._engine)
             return self._bind(graph, leaves, into, content.names, None, originals, later)
         assert self.repository is not None
-        entry = self.repository.entry(snapshot)
+        assert self._outbox is not None
+        with self._outbox.disk:
+            entry = self.repository.entry(snapshot)
         graph, damaged = _graph_of(entry)
         if names is not None and not into and names & graph.roots.keys():
             into = {name: name for name in graph.roots if name in names}
@@ -192,21 +173,40 @@ class Archive:
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:
-        """Change the label on disk, if the snapshot is there."""
-        if self.repository is not None and (snapshot.run != self.run or snapshot.id in self._written):
-            self.repository.relabel(snapshot, label)
+        """Change the label on disk, if the snapshot is there or on its way."""
+        if self.repository is None or self._outbox is None:
+            return
+        if snapshot.run == self.run:
+            self._outbox.relabel(snapshot, label)
+        else:
+            # nothing of other runs is ever on its way, and who asks sees at once what became of it
+            with self._outbox.disk:
+                self.repository.relabel(snapshot, label)
 
     def drop(self, snapshot: Snapshot) -> None:
-        """Drop the snapshot on disk, if it is there."""
-        if self.repository is not None and (snapshot.run != self.run or snapshot.id in self._written):
-            self.repository.drop(snapshot)
+        """Drop the snapshot on disk, if it is there or on its way."""
+        if self.repository is None or self._outbox is None:
+            return
+        if snapshot.run == self.run:
+            self._outbox.drop(snapshot)
+        else:
+            with self._outbox.disk:
+                self.repository.drop(snapshot)
+
+    def dropped(self, remaining: Iterable[Snapshot]) -> None:
+        """After drops: blocks that lay in what was dropped are looked for in what remains."""
+        if self._outbox is not None:
+            self._outbox.move_blocks(remaining)
 
     def flush(self) -> None:
-        """Return when everything written so far is on disk: writes are not delayed yet."""
+        """Return when everything written so far is on disk."""
+        if self._outbox is not None:
+            self._outbox.flush()
 
     def close(self) -> None:
-        """Stop writing."""
-        self.repository = self._writer = None
+        """Finish writing; what is in memory stays there."""
+        self.flush()
+        self.repository = self._outbox = None
 
 
 class _FromMemory:
@@ -223,7 +223,7 @@ class _FromMemory:
         return self._capture.read(self._capture.by_number[number], self._engine.blocks)
 
     def load(self, number: int) -> None:
-        """They are in the pool already."""
+        self._engine.blocks.fetch(self.held(number).leaf.blocks)
 
     def path(self, number: int) -> str:
         return self._engine.paths(self._capture).of(self._capture.by_number[number])
@@ -272,6 +272,8 @@ def open_repository(target: str | Path | Any, storage_options: Mapping[str, Any]
     # zarr takes longer to import than a store in memory takes
     from snapshot.repository import Repository
 
+    # what this process has stored is looked for, too
+    wait_for_all()
     return Repository(target, decode=Records(), storage_options=storage_options)
 
 
@@ -279,6 +281,7 @@ def open_for_writing(target: Any, storage_options: Mapping[str, Any] | None = No
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
     from snapshot.repository import Repository
 
+    wait_for_all()
     if isinstance(target, Repository):
         return target
     return Repository.create_or_open(target, decode=Records(), storage_options=storage_options)

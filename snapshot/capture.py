@@ -6,7 +6,7 @@ blocks with the captures before it, and whole tables when nothing in them change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snapshot.adapters.protocol import Array, Form, Group
-from snapshot.blocks import Blocks, assemble, flat_bytes, hash_blocks, view_of
+from snapshot.blocks import assemble, flat_bytes, hash_blocks, view_of
 from snapshot.cutting import spans
 from snapshot.errors import OverBudget
 from snapshot.extents import Extent, Place, place_views
 from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import Leaf, View, format_dtype
+from snapshot.pool import Blocks
 from snapshot.walk import ATTEMPTS, Record, Walked
 
 AnyHandle = Handle | PartHandle
@@ -64,7 +65,7 @@ class Capture:
         leaf = self.leaves[handle].leaf
         if leaf.view is not None:
             return view_of(self.read(self.by_number[leaf.view.base], blocks), leaf).copy()
-        return assemble(leaf, lambda index: blocks[leaf.blocks[index]])
+        return assemble(leaf, blocks)
 
 
 class _Source(NamedTuple):
@@ -184,17 +185,18 @@ def capture(
     handles: Handles,
     blocks: Blocks,
     previous: Capture | None = None,
-    budget: int | None = None,
+    fits: Callable[[int], bool] | None = None,
 ) -> tuple[Capture, dict[AnyHandle, int]]:
     """Copy what changed; returns the capture and the bytes each leaf added.
 
-    Raises :class:`OverBudget` before anything is copied.
+    Raises :class:`OverBudget` before anything is copied when ``fits`` says that so many
+    bytes do not fit.
     """
     sources = Sources(walked, handles)
     held, pending = contents_of(sources, previous.leaves if previous is not None else {})
     added = new_bytes(held, pending, blocks)
-    if budget is not None and blocks.nbytes + sum(added.values()) > budget:
-        raise OverBudget(_Excess(blocks.nbytes, budget, added, held))
+    if fits is not None and not fits(sum(added.values())):
+        raise OverBudget(_Excess(blocks.nbytes, added, held))
     failed = sources.failed | _copy_all(held, pending, blocks)
     held = {handle: one for handle, one in held.items() if handle not in failed and not _lies_in(one.leaf, failed)}
     # types, not objects: an array that only its name held must be free to go
@@ -219,7 +221,6 @@ class _Excess(NamedTuple):
     """What an over-budget store found; the workspace turns it into a sentence with paths."""
 
     used: int
-    budget: int
     added: Mapping[AnyHandle, int]
     held: Mapping[AnyHandle, Held]
 

@@ -138,6 +138,10 @@ class Changes:
     def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
         present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
         made = self._engine.plan(target, present, choice)
+        if not self._engine.can_take_back(made, present):
+            # it had been stored, and its only copy was on a disk that fails: now it is copied
+            present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
+            made = self._engine.plan(target, present, choice)
         if bound is not None:
             made.unused.update(bound.unused)
             made.fresh.update(bound.made)

@@ -6,21 +6,22 @@ table of adapters, the ids of library globals, and the pool of blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from snapshot.adapters.protocol import is_group_adapter
 from snapshot.apply import Application
-from snapshot.blocks import Blocks
 from snapshot.budget import human_bytes
 from snapshot.capture import AnyHandle, Capture, capture
 from snapshot.errors import OverBudget
 from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.lost import leave_out, unreadable, written_by
 from snapshot.namespace import visible
 from snapshot.ownership import LibraryGlobals
 from snapshot.paths import Paths, paths_of
 from snapshot.plan import Choice, Plan, plan
+from snapshot.pool import Blocks
 from snapshot.registry import Registry
 from snapshot.selection import matches, not_found, root_of, split
 from snapshot.walk import Limits, Walk, Walked, collector_paused
@@ -51,7 +52,8 @@ class Engine:
         self.limits = limits
         self.registry = Registry()
         self.handles = Handles()
-        self.blocks = Blocks()
+        self.blocks = Blocks(budget)
+        self.wait_for_write: Callable[[], bool] = lambda: False  #: set by who writes: waits until more is on disk
         self._library = LibraryGlobals()
 
     def names(self) -> dict[str, Any]:
@@ -83,12 +85,19 @@ class Engine:
                 walk.add(name, root)
             if extra is not None:
                 walk.visit(_objects_of(extra, walk.found))
-            budget = self.budget if limited else None
+            fits = self._fits if limited else None
             try:
-                made, added = capture(walk.found, names, self.handles, self.blocks, previous, budget)
+                made, added = capture(walk.found, names, self.handles, self.blocks, previous, fits)
             except OverBudget as error:
                 raise self._over_budget(error, walk, names) from None
         return (self._narrow(made, inner, wanted.exclude), added)
+
+    def _fits(self, nbytes: int) -> bool:
+        """Whether so many bytes more can be held, once what is on disk, or will soon be, has left memory."""
+        while not self.blocks.make_room(nbytes):
+            if not self.wait_for_write():
+                return False
+        return True
 
     def _roots(self, wanted: Wanted, names: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         everything = {**names, **(wanted.also or {})}
@@ -162,14 +171,22 @@ class Engine:
         listed = ", ".join(f"{named.of(handle)} ({human_bytes(size)})" for handle, size in largest)
         return OverBudget(
             f"storing would take {human_bytes(excess.used + sum(excess.added.values()))} of memory, the budget is "
-            f"{human_bytes(excess.budget)}; nothing was copied. Largest: {listed}. "
+            f"{human_bytes(self.budget)}; nothing was copied. Largest: {listed}. "
             f"Leave some out with %snapshot exclude NAME, or drop older snapshots"
         )
 
     def plan(self, target: Capture, present: Capture, choice: Choice) -> Plan:
-        """What restoring ``target`` would write; nothing is written."""
+        """What restoring ``target`` would write; nothing is written, and all of it can be read."""
         with collector_paused():
-            return plan(target, present, self.namespace, choice)
+            made = plan(target, present, self.namespace, choice)
+        lost = unreadable([*written_by(made), *made.rebuild], target, self.blocks)
+        if lost:
+            leave_out(made, target, lost, self.paths(target))
+        return made
+
+    def can_take_back(self, made: Plan, present: Capture) -> bool:
+        """Whether what a plan overwrites can be had again; a second capture can, when this one cannot."""
+        return not unreadable(written_by(made), present, self.blocks)
 
     def apply(self, made: Plan, target: Capture, present: Capture) -> None:
         """Carry a plan out, all or nothing."""

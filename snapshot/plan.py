@@ -60,14 +60,14 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
         _place_leaf(made, handle, target, present)
     _follow_bases(made, target)
     _place_groups(made, handles, target, present)
-    tainted = _tainted(target, made.rebuild)
+    tainted = tainted_by(target, made.rebuild)
     for record in records:
         if record.kind.fixed:
             if id(record.owner) in tainted:
                 made.fixed.append(record)
             continue
         before = present.records.get(id(record.owner))
-        if before is record and not (made.rebuild and _touches(record, made.rebuild, tainted)):
+        if before is record and not (made.rebuild and touches(record, made.rebuild, tainted)):
             continue
         wanted = _keep_code(record, before) if choice.code == "keep" else record
         if before is None or made.rebuild or not same(before.state, wanted.state):
@@ -205,7 +205,7 @@ def _place_groups(made: Plan, handles: Iterable[AnyHandle], target: Capture, pre
             made.group_writes[id(heir)] = (heir, adapter, writes)
 
 
-def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
+def tainted_by(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
     """Ids of immutable containers that hold, at any depth, a leaf that must be rebuilt."""
     if not rebuild:
         return set()
@@ -213,14 +213,14 @@ def _tainted(target: Capture, rebuild: Mapping[AnyHandle, str]) -> set[int]:
     found: set[int] = set()
     while True:
         more = {
-            id(record.owner) for record in fixed if id(record.owner) not in found and _touches(record, rebuild, found)
+            id(record.owner) for record in fixed if id(record.owner) not in found and touches(record, rebuild, found)
         }
         if not more:
             return found
         found |= more
 
 
-def _touches(record: Record, rebuild: Mapping[AnyHandle, str], tainted: set[int]) -> bool:
+def touches(record: Record, rebuild: Mapping[AnyHandle, str], tainted: set[int]) -> bool:
     return (type(record.owner) is Handle and record.owner in rebuild) or any(
         child in rebuild if type(child) is Handle else id(child) in tainted for child in record.state
     )

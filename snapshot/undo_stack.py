@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from snapshot.blocks import Blocks
 from snapshot.capture import AnyHandle, Capture, Held
 from snapshot.errors import NothingToUndo
 from snapshot.model import Snapshot
+from snapshot.pool import Blocks
 
 
 @dataclass(eq=False)

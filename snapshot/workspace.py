@@ -22,7 +22,9 @@ from snapshot.deferrals import Deferrals
 from snapshot.deferred import Deferral
 from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound
+from snapshot.forking import renew_after_fork, renew_lock
 from snapshot.model import Snapshot
+from snapshot.outbox import Progress
 from snapshot.plan import Choice
 from snapshot.retention import Policy, to_drop
 from snapshot.selection import Patterns, as_patterns, names_of, not_found, root_of, split
@@ -59,14 +61,20 @@ class Workspace:
     ) -> None:
         budget = default_budget() if memory_budget is None else memory_budget
         self._engine = Engine(namespace, hidden, budget, limits or Limits())
-        self._archive = Archive(repository, notebook, self._engine, trust=trust, storage_options=storage_options)
+        self._lock = RLock()
+        renew_after_fork(self)
+        about = {"trust": trust, "storage_options": storage_options}
+        self._archive = Archive(repository, notebook, self._engine, self._lock, **about)  # type: ignore[arg-type]
         self._shelf = Shelf(self._engine, self._archive.run, notebook)
         self._changes = Changes(self._engine, self._shelf, cells_run or (lambda: 0))
-        self._lock = RLock()
         self._deferrals = Deferrals(self._engine, self._changes.stack, self._lock)
         self.notebook = notebook
         self.excluded: tuple[str, ...] = ()
         self.last_store: StoreResult | None = None
+
+    def begin_anew(self) -> None:
+        """In a forked process: the lock is free, whoever held it in the parent."""
+        renew_lock(self._lock)
 
     def __repr__(self) -> str:
         where = self._archive.place or "memory only"
@@ -98,6 +106,7 @@ class Workspace:
     def snapshots(self, all: bool = False) -> list[Snapshot]:
         """The timeline; with ``all`` other notebooks' snapshots of the repository too."""
         with self._lock:
+            self._archive.settle()
             return [*self._archive.earlier(all), *self._shelf.snapshots]
 
     @property
@@ -115,6 +124,20 @@ class Workspace:
     def nbytes_in_memory(self) -> int:
         """Bytes of all blocks in memory, equal ones counted once."""
         return self._engine.blocks.nbytes
+
+    @property
+    def nbytes_on_disk_only(self) -> int:
+        """Bytes of blocks that left memory because it was getting full, and come back from disk when needed."""
+        return self._engine.blocks.nbytes_away
+
+    @property
+    def progress(self) -> Progress:
+        """How far writing is: how many snapshots are on their way, and how many bytes of them."""
+        return self._archive.progress
+
+    def state(self, snapshot: Snapshot) -> str:
+        """Where a snapshot is: ``"on disk"``, ``"writing"``, ``"memory only: no space left on device"``."""
+        return self._archive.state(snapshot)
 
     @property
     def undo_depth(self) -> int:
@@ -148,6 +171,7 @@ class Workspace:
 
         ``only`` and ``exclude`` take names, paths, globs and roles. ``also`` adds objects
         under names that are not in the namespace. With ``memory`` nothing goes to disk.
+        Returns when the state is captured; writing goes on behind it, see :meth:`flush`.
         Raises :class:`InvalidName`, :class:`PathNotFound`, :class:`OverBudget`; then
         nothing was stored.
         """
@@ -156,6 +180,7 @@ class Workspace:
             check_label(label)
         wanted = Wanted(as_patterns(only), (*self.excluded, *as_patterns(exclude)), also)
         with self._lock:
+            self._archive.settle()
             before = self._shelf.mark()
             self._check_excluded(as_patterns(exclude), also or {})
             try:
@@ -166,8 +191,7 @@ class Workspace:
                     moved = self._shelf.add(snapshot)
                 if memory:
                     self._archive.skip(snapshot)
-                else:
-                    self._archive.write(snapshot)
+                send = None if memory else self._archive.write(snapshot, sum(added.values()))
                 result = StoreResult(
                     snapshot,
                     sum(type(root) is not ModuleType for name, root in capture.roots.items() if name[:1] != "("),
@@ -178,6 +202,10 @@ class Workspace:
                     len(self.excluded),
                     unstored,
                 )
+                if send is not None:
+                    # last of all: whatever is interrupted before this never gets to the thread
+                    with interrupts_wait():
+                        send()
             except BaseException:
                 # whoever interrupts a store expects no snapshot, neither here nor on disk
                 with interrupts_wait():
@@ -362,6 +390,7 @@ class Workspace:
             for snapshot in found:
                 self._archive.drop(snapshot)
                 self._shelf.drop(snapshot)
+            self._archive.dropped(self._shelf.snapshots)
             return found
 
     def prune(self, *policies: Policy) -> list[Snapshot]:
@@ -392,17 +421,21 @@ class Workspace:
         """Use another repository from now on; snapshots in memory stay. Returns it."""
         about = {"run": self.run, "trust": trust, "storage_options": storage_options}
         with self._lock:
-            opened = Archive(target, self.notebook, self._engine, **about)  # type: ignore[arg-type]
+            opened = Archive(target, self.notebook, self._engine, self._lock, **about)  # type: ignore[arg-type]
             self._archive.close()
             self._archive = opened
             return opened.repository
 
     def flush(self) -> None:
-        """Return when everything stored so far is on disk."""
+        """Return when everything stored so far is on disk; a :class:`SnapshotWarning` says what failed.
+
+        An interrupt ends the wait, not the writing.
+        """
+        # without the lock: other threads may store meanwhile
         self._archive.flush()
 
     def close(self) -> None:
-        """Finish writing; the workspace goes on in memory only."""
+        """Wait until everything is on disk; the workspace goes on in memory only."""
         with self._lock:
             self._deferrals.stop("the workspace was closed")
             self._archive.close()

@@ -125,6 +125,13 @@ class Kernel:
         """What the stop button does."""
         self._manager.interrupt_kernel()
 
+    def leave(self) -> None:
+        """Ask the kernel to end, as JupyterLab does, and return when it has."""
+        self._ended = True
+        self._client.stop_channels()
+        self._manager.shutdown_wait_time = PATIENCE
+        self._manager.shutdown_kernel()
+
     def end(self) -> None:
         """End the kernel, and whatever it started, at once."""
         if not self._ended:

@@ -150,6 +150,7 @@ def test_a_series_keeps_to_the_run_that_stored_last(tmp_path):
         for _ in range(2):
             workspace.store()
             names["w"] += 1
+        workspace.flush()
     repository = Repository(home)
     assert repository.series("w")[:, 0].tolist() == [100, 101]
     assert repository.series("w", repository.timeline)[:, 0].tolist() == [0, 1, 100, 101]

@@ -1,0 +1,70 @@
+"""A capture as the plain data that goes to disk.
+
+Everything here reads live objects (types, code, what a pickle walks through), so it is
+done before a store returns. What comes out holds bytes and text only: no object of the
+user's is kept alive by a write that is on its way, or let go by its thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from snapshot import pickling
+from snapshot.content import MemoryContent
+from snapshot.engine import Engine
+from snapshot.graph import encode_groups
+from snapshot.model import Content, Snapshot
+from snapshot.paths import numbers_of
+from snapshot.repository.entry import Entry, StoredLeaf
+
+#: JSON has no number that holds these.
+_WIDER = (np.longdouble, np.clongdouble)
+
+
+class Entries:
+    """Makes entries; what did not change since the last one is used again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._groups: dict[str, tuple[Any, bytes]] = {}
+        self._pickles = pickling.Pickles()
+        self._known: dict[str, bytes] = {}
+
+    def of(self, snapshot: Snapshot, block: Callable[[bytes], Any]) -> tuple[Entry, int]:
+        """The entry of a snapshot in memory, and how many bytes of it are not shared with the entry before.
+
+        ``block`` returns the bytes of a digest; blocks are not counted.
+        """
+        content = snapshot.content
+        assert isinstance(content, MemoryContent)
+        capture = content.capture
+        named = self._engine.paths(capture).leaves
+        leaves = []
+        for handle, held in capture.leaves.items():
+            path, role, aliases = named.get(handle, ("", held.form.role, ()))
+            leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
+        self._groups = encode_groups(capture, self._groups)
+        numbers = numbers_of(capture)
+        entry = Entry(
+            snapshot=bare(snapshot),
+            leaves=tuple(leaves),
+            records={name: data for name, (_, data) in self._groups.items()},
+            names=content.names,
+            report=content.report,
+            block=block,
+            pickles=self._pickles.of(capture),
+            plain=tuple(content.variables[name] for name in numbers),
+            numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
+        )
+        before, self._known = self._known, {**entry.records, **{f"pickle {n}": p for n, p in entry.pickles.items()}}
+        new = sum(len(data) for name, data in self._known.items() if before.get(name) is not data)
+        return entry, new
+
+
+def bare(snapshot: Snapshot) -> Snapshot:
+    """The header of a snapshot, without what it holds."""
+    return replace(snapshot, content=cast(Content, None))

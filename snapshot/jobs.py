@@ -1,0 +1,75 @@
+"""What the thread that writes has to do, one object each: a snapshot, or a change to one that is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from snapshot.model import Snapshot
+from snapshot.repository.entry import Entry
+
+if TYPE_CHECKING:
+    from snapshot.outbox import Outbox
+
+
+class Write:
+    """One snapshot on its way."""
+
+    entry: Entry
+
+    def __init__(self, outbox: Outbox, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self.written = 0
+        self.unwanted = False
+        self.held: tuple[bytes, ...] = ()
+        self._outbox = outbox
+        self._borrowed: list[bytes] = []
+
+    def hold(self) -> None:
+        """Keep its blocks in the pool, even if the snapshot is dropped meanwhile."""
+        self.held = tuple(digest for one in self.entry.leaves for digest in one.leaf.blocks)
+        self._outbox.blocks.retain(self.held)
+
+    def borrow(self, digest: bytes) -> Any:
+        """The bytes of one block, unchanged until this is over."""
+        block = self._outbox.blocks.borrow(digest)
+        self._borrowed.append(digest)
+        return block.data
+
+    def run(self) -> None:
+        snapshot = self.entry.snapshot
+        parent = self._outbox.ancestor(snapshot.parent)
+        self._outbox.writer.commit(replace(self.entry, snapshot=replace(snapshot, parent=parent)))
+        self._outbox.arrived(self)
+
+    def failed(self, error: BaseException) -> None:
+        self._outbox.failed(self, error)
+
+    def over(self) -> None:
+        self._outbox.blocks.give_back(self._borrowed)
+        self._outbox.over(self)
+
+
+class Change:
+    """Something about a snapshot that is on disk by then, or is not, and then there is nothing to do."""
+
+    nbytes = 0
+
+    def __init__(self, outbox: Outbox, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
+        self._outbox = outbox
+        self._number = number
+        self._what = what
+        self._change = change
+
+    def run(self) -> None:
+        snapshot = self._outbox.stored(self._number)
+        if snapshot is not None:
+            with self._outbox.disk:
+                self._change(snapshot)
+
+    def failed(self, error: BaseException) -> None:
+        self._outbox.could_not(self._what, error)
+
+    def over(self) -> None:
+        pass

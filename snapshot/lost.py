@@ -1,0 +1,57 @@
+"""What a restore cannot do because contents that were on disk only are gone, or damaged there.
+
+It is found out before anything is written: those variables stay as they are and are
+named, the rest is restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from snapshot.capture import AnyHandle, Capture
+from snapshot.errors import Damaged
+from snapshot.handles import Handle
+from snapshot.paths import Paths
+from snapshot.plan import Plan, tainted_by, touches
+from snapshot.pool import Blocks
+
+
+def written_by(made: Plan) -> list[AnyHandle]:
+    """The leaves that a plan writes to."""
+    return [*made.write, *(part for _, _, parts in made.group_writes.values() for part in parts.values())]
+
+
+def unreadable(handles: Iterable[AnyHandle], capture: Capture, blocks: Blocks) -> dict[AnyHandle, str]:
+    """Those leaves of ``handles`` whose contents in ``capture`` cannot be had any more, and why."""
+    found: dict[AnyHandle, str] = {}
+    for handle in handles:
+        held = capture.leaves.get(handle)
+        if held is not None and held.leaf.view is not None:
+            held = capture.leaves[capture.by_number[held.leaf.view.base]]
+        try:
+            blocks.fetch(held.leaf.blocks if held is not None else ())
+        except Damaged as error:
+            found[handle] = str(error)
+    return found
+
+
+def leave_out(made: Plan, target: Capture, lost: Mapping[AnyHandle, str], paths: Paths) -> None:
+    """Take what is ``lost`` out of a plan, with everything that cannot be right without it; say why."""
+    made.unused.update({paths.of(handle): reason for handle, reason in lost.items()})
+    made.write = [handle for handle in made.write if handle not in lost]
+    for _, _, parts in made.group_writes.values():
+        for name in [name for name, part in parts.items() if part in lost]:
+            del parts[name]
+    gone = {handle: reason for handle, reason in lost.items() if made.rebuild.pop(handle, None) is not None}
+    if not gone:
+        return
+    # nothing lives that could stand for these, so what leads to them stays as it is
+    tainted = tainted_by(target, gone)
+    made.fixed = [record for record in made.fixed if id(record.owner) not in tainted]
+    for record in [record for record in made.records if touches(record, gone, tainted)]:
+        made.records.remove(record)
+        made.unused.setdefault(paths.of(record.owner), "it held contents that cannot be read any more")
+    for name, stored in list(made.bind.items()):
+        if stored in gone if type(stored) is Handle else id(stored) in tainted:
+            del made.bind[name]
+            made.unused.setdefault(name, "it held contents that cannot be read any more")

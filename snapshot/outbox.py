@@ -1,0 +1,268 @@
+"""Snapshots on their way to disk.
+
+The owner of all this is the archive. :class:`Outbox` gives each change of what is on
+disk (a snapshot, its label, its end) to one :class:`~snapshot.background.Background`, so
+that they happen in the order in which they were asked for, and knows where each snapshot
+stands. What fails is said at the next call; the snapshot stays in memory.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from snapshot.background import Background, finish_at_exit
+from snapshot.budget import human_bytes
+from snapshot.content import MemoryContent
+from snapshot.engine import Engine
+from snapshot.entries import Entries
+from snapshot.errors import SnapshotWarning
+from snapshot.forking import renew_after_fork, renew_lock
+from snapshot.jobs import Change, Write
+from snapshot.model import Snapshot
+from snapshot.places import Stored, places_of
+
+if TYPE_CHECKING:
+    from snapshot.repository import Repository, Writer
+
+#: So many stores at most wait to be written: each also holds descriptions that no budget counts.
+MOST_WAITING = 64
+#: The part of the memory budget that contents may fill which are not on disk yet. The pool
+#: holds them anyway; but what is not written cannot leave it for what is stored next, is
+#: lost if the kernel is killed, and has to be waited for when it ends.
+UNWRITTEN = 0.25
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far writing is: numbers of snapshots and bytes."""
+
+    waiting: int
+    written: int
+    total: int
+
+    def __str__(self) -> str:
+        if not self.waiting:
+            return "everything is written"
+        return f"{self.waiting} on their way, {human_bytes(self.written)} of {human_bytes(self.total)} written"
+
+
+class Outbox:
+    """What one archive still has to write, and where each of this run's snapshots stands.
+
+    Foreground methods are called under the workspace's ``lock``; the thread itself takes
+    it only when it is free.
+    """
+
+    def __init__(self, repository: Repository, writer: Writer, engine: Engine, lock: Any) -> None:
+        self.repository = repository
+        self.writer = writer
+        self.disk = RLock()  #: held while the repository is read, or changed otherwise than by its writer
+        self._lock = lock
+        self.blocks = engine.blocks
+        self._entries = Entries(engine)
+        self._background = Background("snapshot-writer", when_idle=self.blocks.free_buffers)
+        self._jobs: dict[int, Write] = {}
+        self._stored: dict[int, Stored] = {}
+        self._reasons: dict[int, str] = {}
+        self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
+        self._unsaid: deque[tuple[str, str]] = deque()  #: (what failed, why)
+        self._unreleased: deque[tuple[bytes, ...]] = deque()
+        self._gone: list[Stored] = []
+        renew_after_fork(self)
+        finish_at_exit(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: what the parent was writing is the parent's to write."""
+        renew_lock(self._lock)
+        renew_lock(self.disk)
+        self.blocks.begin_anew()
+        self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
+        for job in self._background.begin_anew():
+            job.over()
+
+    # --- what is asked for
+
+    def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
+        """Prepare a snapshot, of which so many bytes are new in memory; returns what puts it on its way.
+
+        Waits while too much is on its way already, see :data:`UNWRITTEN`.
+        """
+        job = Write(self, nbytes)
+        try:
+            job.entry, more = self._entries.of(snapshot, job.borrow)
+        except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
+            self._stays(snapshot, error)
+            self.settle()
+            return lambda: None
+        job.nbytes += more
+        limit = self.blocks.limit
+        self._background.wait_for_room(int(limit * UNWRITTEN) if limit else sys.maxsize, MOST_WAITING)
+
+        def send() -> None:
+            job.hold()
+            self._jobs[snapshot.id] = job
+            self._background.add(job)
+
+        return send
+
+    def skip(self, snapshot: Snapshot) -> None:
+        """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
+        self._parents[snapshot.id] = snapshot.parent
+
+    def take_back(self, snapshot: Snapshot) -> None:
+        """Undo :meth:`write` after an interrupt, however far it came; nothing is left on disk."""
+        job = self._jobs.get(snapshot.id)
+        if job is not None and not self._call_off(job):
+            self._background.wait_for(job)
+        if self._stored.pop(snapshot.id, None) is not None:
+            self.writer.take_back(snapshot)
+        self.skip(snapshot)
+
+    def relabel(self, snapshot: Snapshot, label: str | None) -> None:
+        """Change a label on disk, if the snapshot is there or on its way."""
+        number = snapshot.id
+        self._change(number, f"the new label of #{number}", lambda to: self.repository.relabel(to, label))
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """Drop a snapshot on disk; one that is still on its way never gets there."""
+        job = self._jobs.get(snapshot.id)
+        if job is not None and self._call_off(job):
+            self.skip(snapshot)
+            return
+        if snapshot.id in self._stored:
+            self._gone.append(self._stored[snapshot.id])
+        self._change(snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop)
+
+    def _call_off(self, job: Write) -> bool:
+        job.unwanted = True
+        return self._background.cancel(job)
+
+    def _change(self, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
+        if number in self._stored or number in self._jobs:
+            self._background.add(Change(self, number, what, change))
+
+    def move_blocks(self, remaining: Iterable[Snapshot]) -> None:
+        """After drops: find blocks that lay in what was dropped elsewhere on disk, else keep them in memory."""
+        sources, self._gone = self._gone, []
+        lost = self.blocks.placed_in(sources) if sources else set()
+        for snapshot in reversed(list(remaining)):
+            stored = self._stored.get(snapshot.id)
+            if lost and stored is not None and isinstance(snapshot.content, MemoryContent):
+                held = snapshot.content.capture.leaves
+                leaves = ((handle.number, one.leaf.blocks) for handle, one in held.items())
+                found = places_of(leaves, stored, lost)
+                self.blocks.written(found)
+                lost -= found.keys()
+        self.blocks.stay(lost)
+
+    # --- how it stands
+
+    def state(self, snapshot: Snapshot) -> str:
+        """Where a snapshot of this run is, in a few words."""
+        if snapshot.id in self._stored:
+            return "on disk"
+        job = self._jobs.get(snapshot.id)
+        if job is not None:
+            return f"writing, {human_bytes(job.written)} of {human_bytes(job.nbytes)}" if job.written else "writing"
+        reason = self._reasons.get(snapshot.id)
+        return f"memory only: {reason}" if reason else "memory only"
+
+    @property
+    def progress(self) -> Progress:
+        """How far what is on its way has come."""
+        jobs = list(self._jobs.values())
+        return Progress(len(jobs), sum(job.written for job in jobs), sum(job.nbytes for job in jobs))
+
+    def wait_for_write(self) -> bool:
+        """Wait until something more is on disk; False when nothing is on its way."""
+        return self._background.wait_for_next()
+
+    def settle(self) -> None:
+        """At the beginning of a call: let go what the thread could not, and say what went wrong."""
+        while self._unreleased:
+            self.blocks.release(self._unreleased.popleft())
+        if text := self._failures():
+            warnings.warn(text, SnapshotWarning, stacklevel=4)
+
+    def flush(self) -> None:
+        """Return when everything that was asked for is done; a :class:`SnapshotWarning` says what failed."""
+        self.wait()
+        with self._lock:
+            self.settle()
+
+    def wait(self) -> None:
+        """Return when everything that was asked for is done."""
+        self._background.flush()
+
+    def finish(self) -> None:
+        """At the end of the interpreter."""
+        self.wait()
+        if text := self._failures():
+            print(text, file=sys.stderr)
+
+    def _failures(self) -> str:
+        by_reason: dict[str, list[str]] = {}
+        while self._unsaid:
+            what, reason = self._unsaid.popleft()
+            by_reason.setdefault(reason, []).append(what)
+        texts = [f"{', '.join(what)} could not be written to disk: {why}" for why, what in by_reason.items()]
+        return "; ".join(texts) + (" (in memory everything is as it was)" if texts else "")
+
+    # --- from the thread
+
+    def arrived(self, job: Write) -> None:
+        """A snapshot is on disk."""
+        snapshot = job.entry.snapshot
+        stored = Stored(self.repository, replace(snapshot, run=self.writer.run), self.disk)
+        if not job.unwanted:
+            leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
+            self.blocks.written(places_of(leaves, stored))
+        self._stored[snapshot.id] = stored
+
+    def failed(self, job: Write, error: BaseException) -> None:
+        """A snapshot did not get to the disk: it stays in memory, and its children descend from its parent."""
+        if job.unwanted:
+            self.skip(job.entry.snapshot)
+        else:
+            self._stays(job.entry.snapshot, error)
+
+    def _stays(self, snapshot: Snapshot, error: BaseException) -> None:
+        self.skip(snapshot)
+        self.could_not(f"#{snapshot.id}", error)
+        self._reasons[snapshot.id] = str(error) or type(error).__name__
+
+    def could_not(self, what: str, error: BaseException) -> None:
+        """Have a failure said at the next call."""
+        self._unsaid.append((what, str(error) or type(error).__name__))
+
+    def over(self, job: Write) -> None:
+        """Its blocks may go."""
+        number = job.entry.snapshot.id
+        if self._jobs.get(number) is job:
+            del self._jobs[number]
+        # A store that is under way counts its blocks only at its end: none that it found
+        # in the pool may leave under it.
+        if self._lock.acquire(blocking=False):
+            try:
+                self.blocks.release(job.held)
+            finally:
+                self._lock.release()
+        else:
+            self._unreleased.append(job.held)
+
+    def ancestor(self, parent: int | str | None) -> int | str | None:
+        """The nearest one on disk."""
+        while isinstance(parent, int) and parent in self._parents:
+            parent = self._parents[parent]
+        return parent
+
+    def stored(self, number: int) -> Snapshot | None:
+        """What a snapshot of this run is called on disk, if it is there."""
+        found = self._stored.get(number)
+        return found.snapshot if found is not None else None

@@ -1,0 +1,56 @@
+"""Where blocks lie on disk: which block of which leaf of which stored snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from snapshot.errors import Damaged, SnapshotError
+from snapshot.model import Snapshot
+
+if TYPE_CHECKING:
+    from snapshot.repository import Repository
+
+
+class Stored:
+    """A snapshot of this process on disk, for the sake of its blocks. ``lock`` is held while it is read."""
+
+    def __init__(self, repository: Repository, snapshot: Snapshot, lock: Any) -> None:
+        self.snapshot = snapshot
+        self._repository = repository
+        self._lock = lock
+
+    def block(self, number: int, index: int) -> bytes:
+        """One block of one leaf; raises Damaged when it is not there, or not what was stored."""
+        try:
+            with self._lock:
+                return self._repository.entry(self.snapshot).block(number, index)
+        except Damaged:
+            raise
+        except (SnapshotError, LookupError) as error:
+            where = self._repository.location
+            raise Damaged(f"its contents were on disk only, in {where}, and cannot be read: {error}") from error
+
+
+class Place(NamedTuple):
+    """Where a block lies."""
+
+    stored: Stored
+    leaf: int  #: its number
+    position: int  #: of the block in the leaf
+
+    def read(self) -> bytes:
+        """The bytes; raises Damaged."""
+        return self.stored.block(self.leaf, self.position)
+
+
+def places_of(
+    leaves: Iterable[tuple[int, tuple[bytes, ...]]], stored: Stored, wanted: Collection[bytes] | None = None
+) -> dict[bytes, Place]:
+    """Digest -> place in a stored snapshot, given (number, blocks) of its leaves; only of those ``wanted``."""
+    return {
+        digest: Place(stored, number, index)
+        for number, blocks in leaves
+        for index, digest in enumerate(blocks)
+        if wanted is None or digest in wanted
+    }

@@ -1,0 +1,227 @@
+"""The pool of content-addressed blocks.
+
+Equal blocks are kept once, whoever stored them. What is also on disk may leave memory
+when the pool grows beyond its share of the budget, oldest first; its digest stays known,
+so that unchanged contents are neither copied nor written again, and it comes back when
+its bytes are asked for. A block is never handed out writable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from threading import RLock
+
+import numpy as np
+from xxhash import xxh3_128_digest
+
+from snapshot.errors import Damaged
+from snapshot.forking import renew_after_fork
+from snapshot.places import Place, Stored
+from snapshot.staging import KEEP_FREE, Buffers, Bytes
+
+#: The part of the budget that blocks in memory fill before those on disk leave: some room
+#: is left, so that not every store has to wait for that.
+FILLED = 0.75
+
+
+class Blocks:
+    """Digest -> bytes, counted by the captures that refer to them. Any thread may call any method."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        self.nbytes = 0  #: in memory
+        self.nbytes_away = 0  #: of blocks that are on disk only
+        #: digest -> its bytes; its size when it is on disk only
+        self._blocks: dict[bytes, Bytes | int] = {}
+        self._places: dict[bytes, Place] = {}
+        self._removable: dict[bytes, None] = {}  #: in memory and on disk, oldest first
+        self._uses: Counter[bytes] = Counter()
+        self._lent: Counter[bytes] = Counter()
+        self._buffers = Buffers() if limit is None else Buffers(min(KEEP_FREE, limit // 4))
+        self.begin_anew()
+        renew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """A lock of our own; the parent's may be held for ever."""
+        self._lock = RLock()
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._blocks
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def missing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those that would have to be copied."""
+        return {digest for digest in digests if digest not in self._blocks}
+
+    # --- in
+
+    def put(self, digest: bytes, source: Bytes) -> bool:
+        """Copy one block in; False when what was copied does not have that digest.
+
+        The copy is hashed again because another thread may have written to the source
+        since it was hashed.
+        """
+        return digest in self._blocks or self._take_in(digest, source)
+
+    def _take_in(self, digest: bytes, source: Bytes) -> bool:
+        with self._lock:
+            buffer = self._buffers.take(source.nbytes)
+        np.copyto(buffer, source)
+        if xxh3_128_digest(buffer.data) != digest:
+            with self._lock:
+                self._buffers.give(buffer)
+            return False
+        buffer.flags.writeable = False
+        with self._lock:
+            known = self._blocks.get(digest)
+            if isinstance(known, np.ndarray):  # another thread was faster
+                self._buffers.give(buffer)
+                return True
+            if known is not None:
+                self.nbytes_away -= known
+            self._blocks[digest] = buffer
+            self.nbytes += buffer.nbytes
+            if digest in self._places:
+                self._removable[digest] = None
+        return True
+
+    # --- out
+
+    def borrow(self, digest: bytes) -> Bytes:
+        """The bytes of a block, which stay as they are until :meth:`give_back`.
+
+        Read from disk if need be; raises Damaged when they are not there any more.
+        """
+        while True:
+            with self._lock:
+                block = self._blocks.get(digest)
+                if isinstance(block, np.ndarray):
+                    self._lent[digest] += 1
+                    return block
+            self._fetch(digest)
+
+    def give_back(self, digests: Iterable[bytes]) -> None:
+        """The opposite of :meth:`borrow`."""
+        with self._lock:
+            for digest in digests:
+                self._lent[digest] -= 1
+                if self._lent[digest] <= 0:
+                    del self._lent[digest]
+        self.trim()
+
+    def fetch(self, digests: Iterable[bytes]) -> None:
+        """Make sure that each can be read now; raises Damaged."""
+        for digest in digests:
+            if not isinstance(self._blocks.get(digest), np.ndarray):
+                self._fetch(digest)
+                self.trim()
+
+    def _fetch(self, digest: bytes) -> None:
+        place = self._places.get(digest)
+        try:
+            if place is None:
+                raise Damaged("contents that were on disk only are gone with their repository")
+            data = np.frombuffer(place.read(), np.uint8)
+            if not self._take_in(digest, data):
+                raise Damaged("a block on disk does not match its hash")
+        except Damaged:
+            with self._lock:
+                # whoever still has these contents is to bring them again
+                size = self._blocks.pop(digest, None)
+                self.nbytes_away -= size if isinstance(size, int) else 0
+            raise
+
+    # --- how long they stay
+
+    def retain(self, digests: Iterable[bytes]) -> None:
+        """Count one more use of each."""
+        with self._lock:
+            self._uses.update(digests)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Count one use less of each; unused blocks leave, their buffers stay for reuse."""
+        with self._lock:
+            for digest in digests:
+                self._uses[digest] -= 1
+                if self._uses[digest] <= 0:
+                    del self._uses[digest]
+                    self._drop(digest)
+
+    def sweep(self) -> None:
+        """Drop blocks that nothing refers to (a store was interrupted before it counted)."""
+        with self._lock:
+            for digest in [digest for digest in self._blocks if digest not in self._uses]:
+                self._drop(digest)
+
+    def _drop(self, digest: bytes) -> None:
+        self._places.pop(digest, None)
+        self._removable.pop(digest, None)
+        known = self._blocks.pop(digest, None)
+        if isinstance(known, np.ndarray):
+            self._free(digest, known)
+        elif known is not None:
+            self.nbytes_away -= known
+
+    def _free(self, digest: bytes, buffer: Bytes) -> None:
+        self.nbytes -= buffer.nbytes
+        if digest not in self._lent:  # else it is let go when its borrower does
+            self._buffers.give(buffer)
+
+    # --- on disk
+
+    def written(self, places: Mapping[bytes, Place]) -> None:
+        """These lie on disk too from now on; places known before are replaced."""
+        with self._lock:
+            for digest, place in places.items():
+                if digest in self._uses:
+                    self._places[digest] = place
+                    if isinstance(self._blocks.get(digest), np.ndarray):
+                        self._removable.setdefault(digest)
+        self.trim()
+
+    def placed_in(self, sources: Collection[Stored]) -> set[bytes]:
+        """Blocks for which one of these sources is the place that is known."""
+        wanted = {id(source) for source in sources}
+        with self._lock:
+            return {digest for digest, place in self._places.items() if id(place.stored) in wanted}
+
+    def stay(self, digests: Iterable[bytes]) -> None:
+        """Keep these in memory: their place on disk is given up. What cannot be read any more is left as it is."""
+        for digest in digests:
+            try:
+                self.fetch((digest,))
+            except Damaged:
+                continue
+            with self._lock:
+                self._places.pop(digest, None)
+                self._removable.pop(digest, None)
+
+    def make_room(self, nbytes: int) -> bool:
+        """Let what is on disk leave memory until so many more bytes fit; False when they do not even then."""
+        with self._lock:
+            self._buffers.expect(nbytes)
+            self.trim(nbytes)
+            return self.limit is None or self.nbytes + nbytes <= self.limit
+
+    def trim(self, more: int = 0) -> None:
+        """Let the oldest blocks that are on disk leave memory, as long as the pool is too full."""
+        if self.limit is None or self.nbytes + more <= self.limit * FILLED:
+            return
+        with self._lock:
+            for digest in list(self._removable):
+                if self.nbytes + more <= self.limit * FILLED:
+                    break
+                buffer = self._blocks[digest]
+                if isinstance(buffer, np.ndarray) and digest not in self._lent:
+                    self._blocks[digest] = buffer.nbytes
+                    self.nbytes_away += buffer.nbytes
+                    del self._removable[digest]
+                    self._free(digest, buffer)
+
+    def free_buffers(self) -> None:
+        """Give the memory of free buffers back."""
+        with self._lock:
+            self._buffers.clear()

@@ -1,0 +1,433 @@
+"""A store returns when the state is captured; a thread writes it, in order, and says what failed."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+from zarr.storage import LocalStore, WrapperStore
+
+from snapshot.background import Background
+from snapshot.errors import SnapshotWarning
+from snapshot.repository import Repository
+from snapshot.workspace import Workspace
+
+PATIENCE = 60
+
+
+class Gate(WrapperStore):
+    """A store that holds every write while it is closed, and refuses what it is told to."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.open, self.reached = threading.Event(), threading.Event()
+        self.open.set()
+        self.refuses = lambda key: False
+
+    async def set(self, key, value):
+        self.reached.set()
+        if not self.open.is_set():
+            # reads go on meanwhile
+            await asyncio.to_thread(self.open.wait, PATIENCE)
+        if self.refuses(key):
+            raise OSError(28, "No space left on device")
+        await super().set(key, value)
+
+    def close_gate(self):
+        self.open.clear()
+        self.reached.clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    home = tmp_path / "run.zarr"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture
+def gate(folder):
+    """The store; it is opened at the end, so that nothing waits for it for ever."""
+    made = Gate(LocalStore(folder))
+    yield made
+    made.open.set()
+
+
+@pytest.fixture
+def workspace(gate):
+    """A workspace over one array and a number, whose writes pass the gate."""
+    return Workspace({"w": np.zeros(1000), "lr": 0.5}, gate)
+
+
+def on_disk(folder):
+    """Labels of what another process would see now."""
+    return [snap.label for snap in Repository(folder).timeline]
+
+
+def begin(workspace, gate, label="held", **options):
+    """Store while the gate is closed; returns when the thread is at it."""
+    gate.close_gate()
+    snap = workspace.store(label, **options)
+    assert gate.reached.wait(PATIENCE)
+    return snap
+
+
+def test_a_store_returns_before_it_is_written_and_flush_when_it_is(workspace, gate, folder):
+    workspace.store("first")
+    workspace.flush()
+    begin(workspace, gate)
+    assert on_disk(folder) == ["first"]
+    gate.open.set()
+    workspace.flush()
+    assert on_disk(folder) == ["first", "held"]
+
+
+def test_what_is_stored_is_what_was_there_at_the_store_whatever_changes_meanwhile(workspace, gate, folder):
+    names = {"w": np.zeros(1000), "items": [1], "model": [{"lr": 0.5}]}
+    workspace = Workspace(names, gate)
+    begin(workspace, gate)
+    names["w"].fill(9)
+    names["items"].append(2)
+    names["model"][0]["lr"] = 9
+    del names["w"]
+    gate.open.set()
+    workspace.flush()
+    again = {}
+    Workspace(again, folder).restore("held")
+    assert (again["w"].tolist(), again["items"], again["model"]) == ([0] * 1000, [1], [{"lr": 0.5}])
+
+
+def test_a_snapshot_on_its_way_is_restored_from_memory(workspace, gate):
+    begin(workspace, gate)
+    workspace._engine.namespace["w"].fill(5)
+    workspace.restore("held")
+    assert workspace._engine.namespace["w"].tolist() == [0] * 1000
+
+
+def test_where_each_snapshot_stands_is_known(workspace, gate):
+    first = workspace.store("first")
+    workspace.flush()
+    workspace._engine.namespace["w"].fill(1)
+    held = begin(workspace, gate)
+    kept = workspace.store("kept", memory=True)
+    assert [workspace.state(snap) for snap in (first, held, kept)] == ["on disk", "writing", "memory only"]
+    assert workspace.progress.waiting == 1
+    assert workspace.progress.total >= 8000
+    gate.open.set()
+    workspace.flush()
+    assert workspace.state(held) == "on disk"
+    assert str(workspace.progress) == "everything is written"
+
+
+def test_writes_labels_and_drops_reach_the_disk_in_their_order(workspace, gate, folder):
+    begin(workspace, gate)
+    workspace.store("second")
+    workspace.store("third")
+    workspace.label("second", "renamed")
+    workspace.label("held", "good")
+    workspace.drop("third")
+    gate.open.set()
+    workspace.flush()
+    assert on_disk(folder) == ["good", "renamed"]
+
+
+def test_a_label_that_moves_before_anything_is_written_is_the_newest_ones(workspace, gate, folder):
+    begin(workspace, gate, "same")
+    workspace.store("same")
+    gate.open.set()
+    workspace.flush()
+    assert on_disk(folder) == [None, "same"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_snapshot_dropped_on_its_way_is_not_there_in_the_end(workspace, gate, folder, begun):
+    begin(workspace, gate)
+    workspace.store("next")
+    workspace.drop("held" if begun else "next")
+    gate.open.set()
+    workspace.flush()
+    assert on_disk(folder) == (["next"] if begun else ["held"])
+
+
+def test_children_of_what_never_got_to_the_disk_descend_from_its_parent(workspace, gate, folder):
+    workspace.store("root")
+    workspace.flush()
+    begin(workspace, gate, "busy")
+    workspace.store("lost")
+    workspace.store("child")
+    workspace.drop("lost")
+    gate.open.set()
+    workspace.flush()
+    parents = {snap.label: snap.parent for snap in Repository(folder).timeline}
+    assert parents == {"root": None, "busy": 1, "child": 2}
+
+
+def test_blocks_of_a_dropped_snapshot_stay_until_it_is_written(workspace, gate, folder):
+    names = workspace._engine.namespace
+    begin(workspace, gate, only="w")
+    names["w"] = np.ones(1000)
+    workspace.drop("held")
+    workspace.store("next", only="w")
+    assert workspace.nbytes_in_memory == 16000
+    gate.open.set()
+    workspace.flush()
+    assert workspace.nbytes_in_memory == 8000
+    assert Repository(folder)["next"]["w"].tolist() == [1] * 1000
+
+
+def refusing(gate, words):
+    gate.refuses = lambda key: words in key
+
+
+def test_a_write_that_fails_is_said_once_at_the_next_call_and_the_snapshot_stays_in_memory(workspace, gate, folder):
+    refusing(gate, "snapshots/1/")
+    lost = workspace.store("lost")
+    with pytest.warns(SnapshotWarning, match="#1 could not be written.*No space left") as said:
+        workspace.flush()
+    assert len(said) == 1
+    workspace.flush()
+    workspace.store("next")
+    workspace.flush()
+    assert workspace.state(lost).startswith("memory only: ")
+    assert "No space left" in workspace.state(lost)
+    workspace._engine.namespace["w"].fill(3)
+    workspace.restore("lost")
+    assert workspace._engine.namespace["w"][0] == 0
+    assert [(snap.label, snap.parent) for snap in Repository(folder).timeline] == [("next", None)]
+
+
+@pytest.mark.parametrize("call", ["store", "restore", "snapshots", "close"])
+def test_any_next_call_says_what_failed(workspace, gate, call):
+    refusing(gate, "snapshots/1/")
+    workspace.store("lost")
+    workspace._archive._outbox.wait()
+    with pytest.warns(SnapshotWarning, match="#1 could not be written"):
+        getattr(workspace, call)()
+
+
+def test_a_label_and_a_drop_that_fail_are_said_too(workspace, gate, folder):
+    workspace.store("one")
+    workspace.store("two")
+    workspace.flush()
+    gate.refuses = lambda key: True
+    workspace.label("one", "good")
+    workspace.drop("two")
+    with pytest.warns(SnapshotWarning, match="the new label of #1, that #2 was dropped could not be written"):
+        workspace.flush()
+    assert [snap.label for snap in workspace.timeline] == ["good"]
+    assert on_disk(folder) == ["one", "two"]
+
+
+def test_several_failures_of_one_kind_are_one_sentence(workspace, gate):
+    refusing(gate, "snapshots/")
+    for _ in range(3):
+        workspace.store()
+    with pytest.warns(SnapshotWarning, match="#1, #2, #3 could not be written") as said:
+        workspace.flush()
+    assert len(said) == 1
+
+
+def test_closing_waits_until_everything_is_on_disk(workspace, gate, folder):
+    begin(workspace, gate)
+    opener = threading.Timer(0, gate.open.set)
+    opener.start()
+    workspace.close()
+    assert on_disk(folder) == ["held"]
+    assert workspace.state(workspace.store("after")) == "memory only"
+
+
+def test_an_interrupted_flush_ends_the_wait_and_not_the_writing(workspace, gate, folder):
+    begin(workspace, gate)
+    ordinary = workspace._archive._outbox.wait
+
+    def interrupting():
+        signal.raise_signal(signal.SIGINT)
+        ordinary()
+
+    workspace._archive._outbox.wait = interrupting
+    with pytest.raises(KeyboardInterrupt):
+        workspace.flush()
+    workspace._archive._outbox.wait = ordinary
+    gate.open.set()
+    workspace.store("next")
+    workspace.flush()
+    assert on_disk(folder) == ["held", "next"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_store_interrupted_at_its_very_end_is_nowhere(workspace, gate, folder, begun, monkeypatch):
+    """The stop button comes when the thread has the snapshot already, or has even begun with it."""
+    workspace.store("before")
+    workspace.flush()
+    if begun:
+        gate.close_gate()
+    else:
+        begin(workspace, gate, "busy")
+    ordinary = Background.add
+
+    def interrupted(self, job):
+        ordinary(self, job)
+        if begun:
+            assert gate.reached.wait(PATIENCE)
+            threading.Timer(0, gate.open.set).start()
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Background, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        workspace.store("unfinished")
+    monkeypatch.undo()
+    gate.open.set()
+    workspace.flush()
+    expected = ["before"] if begun else ["before", "busy"]
+    assert on_disk(folder) == expected
+    assert [snap.label for snap in workspace.timeline] == expected
+    workspace.store("next")
+    workspace.flush()
+    assert on_disk(folder) == [*expected, "next"]
+
+
+def test_a_store_waits_while_too_much_is_on_its_way(gate, folder, monkeypatch):
+    names = {"w": np.arange(100_000.0)}
+    workspace = Workspace(names, gate, memory_budget=4_000_000)  # a quarter of it may wait
+    begin(workspace, gate, "first")
+    ordinary, had_to_wait = Background._wait, []
+
+    def watched(self, is_over):
+        had_to_wait.append(not is_over())
+        if had_to_wait[-1]:
+            gate.open.set()
+        ordinary(self, is_over)
+
+    for label in ("second", "third"):
+        names["w"] += 1
+        with monkeypatch.context() as patch:
+            patch.setattr(Background, "_wait", watched)
+            workspace.store(label)
+    assert had_to_wait == [False, True]
+    workspace.flush()
+    assert on_disk(folder) == ["first", "second", "third"]
+
+
+def test_two_threads_that_store_are_both_written_whole(gate, folder):
+    names = {"w": np.zeros(1000)}
+    workspace = Workspace(names, gate)
+    threads = [
+        threading.Thread(target=lambda t=t: [workspace.store(f"{t}.{n}") for n in range(10)]) for t in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    workspace.flush()
+    assert sorted(on_disk(folder)) == sorted(f"{t}.{n}" for t in range(2) for n in range(10))
+
+
+def test_the_thread_ends_when_there_is_nothing_to_do_and_begins_again():
+    done = []
+
+    class Job:
+        nbytes = 0
+
+        def run(self):
+            done.append(threading.current_thread())
+
+        def failed(self, error):
+            raise AssertionError from error
+
+        def over(self):
+            pass
+
+    background = Background("test", idle=0)
+    for _ in range(2):
+        background.add(Job())
+        background.flush()
+        done[-1].join(PATIENCE)
+        assert not done[-1].is_alive()
+    assert len({id(thread) for thread in done}) == 2
+
+
+def run_elsewhere(code, *arguments):
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_process_that_just_ends_has_written_everything(tmp_path):
+    code = """
+        import sys, numpy as np, snapshot
+        names = {"w": np.zeros(3_000_000)}
+        workspace = snapshot.Workspace(names, sys.argv[1])
+        for step in range(5):
+            names["w"] += 1
+            workspace.store(f"s{step}")
+    """
+    ended = run_elsewhere(code, tmp_path / "run.zarr")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    repository = Repository(tmp_path / "run.zarr")
+    assert [float(repository[f"s{step}"]["w"][7]) for step in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_what_fails_at_the_very_end_is_said_on_stderr(tmp_path):
+    code = """
+        import sys, numpy as np, snapshot
+        workspace = snapshot.Workspace({"w": np.zeros(3)}, sys.argv[1])
+        open(sys.argv[1], "w").close()  # something else lies there by now
+        workspace.store("lost")
+    """
+    ended = run_elsewhere(code, tmp_path / "run.zarr")
+    assert ended.returncode == 0
+    assert "#1 could not be written" in ended.stderr
+
+
+def test_a_process_that_is_killed_leaves_whole_snapshots_only(tmp_path):
+    code = """
+        import os, signal, sys, numpy as np, snapshot
+        names = {"w": np.zeros(500_000)}
+        workspace = snapshot.Workspace(names, sys.argv[1])
+        workspace.store("first")
+        workspace.flush()
+        for step in range(20):
+            names["w"] += 1
+            workspace.store(f"s{step}")
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    run_elsewhere(code, tmp_path / "run.zarr")
+    repository = Repository(tmp_path / "run.zarr")
+    found = [float(snap["w"][3]) for snap in repository.timeline]
+    assert found == list(range(len(found)))
+    assert len(found) >= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_has_nothing_to_write_and_a_run_of_its_own_while_the_parent_goes_on(workspace, gate, folder):
+    begin(workspace, gate, "parents")
+
+    def child(results):
+        gate.open.set()
+        results.put((workspace.progress.waiting, workspace.state(workspace["parents"])))
+        workspace._engine.namespace["w"].fill(7)
+        workspace.store("childs")
+        workspace.flush()
+        results.put([snap.label for snap in workspace.timeline])
+
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    process = context.Process(target=child, args=(results,))
+    process.start()
+    waiting, state = results.get(timeout=PATIENCE)
+    labels = results.get(timeout=PATIENCE)
+    process.join(PATIENCE)
+    assert (waiting, process.exitcode) == (0, 0)
+    assert "forked" in state
+    assert labels == ["parents", "childs"]
+    assert on_disk(folder) == ["childs"]
+    gate.open.set()
+    workspace.flush()
+    repository = Repository(folder)
+    assert len({snap.run for snap in repository.timeline}) == 2
+    assert {snap.label: float(snap["w"][0]) for snap in repository.timeline} == {"parents": 0, "childs": 7}
