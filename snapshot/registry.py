@@ -148,7 +148,10 @@ class Registry:
         if is_array:
             self._by_object[cls] = numpy_adapter.handler_for
             return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
-        found = _general(cls)
+        try:
+            found = _general(cls)
+        except Exception as error:  # a metaclass may refuse anything it is asked
+            found = Reference(f"its class cannot be looked at: {type(error).__name__}: {error}")
         self._by_type[cls] = found
         return found
 

@@ -382,7 +382,6 @@ def test_a_metaclass_that_refuses_writes_is_written_behind_its_back():
     assert names["Model"].items == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="ownership asks the class for its module in the ordinary way")
 def test_a_metaclass_that_hides_everything_costs_nothing_else():
     names = sealed("__dict__", "__module__", "__mro__", "__qualname__", "__name__")
     workspace = Workspace(names)
