@@ -430,3 +430,25 @@ def test_an_array_made_again_by_two_partial_restores_is_one_array():
     workspace.restore("before", only="first")
     workspace.restore("before", only="second")
     assert names["first"][0] is names["second"][0]
+
+
+@pytest.mark.xfail(strict=True, reason="what only a garbage cycle holds can be collected between plan and apply")
+def test_an_array_that_is_collected_while_a_restore_is_planned_still_comes_back():
+    class Namespace(dict):
+        def get(self, *name):
+            gc.collect()  # as it may happen at any moment
+            return super().get(*name)
+
+    names = Namespace(array=np.arange(2.0))
+    workspace = Workspace(names)
+    workspace.store("before")
+    gc.disable()
+    try:
+        cycle = [names.pop("array")]
+        cycle.append(cycle)
+        del cycle
+        workspace.restore("before")
+    finally:
+        gc.enable()
+    assert names["array"] is not None
+    assert names["array"].tolist() == [0, 1]
