@@ -26,10 +26,11 @@ class Catalogue:
     A header never changes; a label or a drop decided later is a key of its own.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, warn: bool = True) -> None:
         self._storage = storage
+        self._warn = warn
+        self.unreadable: dict[Key, str] = {}  #: snapshots that are left out, and why
         self._headers: dict[Key, Header] = {}
-        self._unreadable: set[Key] = set()
         self._old: dict[str, bool] = {}
         self._folds: dict[str, dict[str, Fold | None]] = {}
         self._records: dict[str, list[Removed]] = {}
@@ -38,7 +39,7 @@ class Catalogue:
         """(those that count, with the labels they have now; each dropped or removed one -> its parent)."""
         there: set[Key] = set()
         notes: dict[str, dict[Key, str]] = {"label": {}, "dropped": {}, "undone": {}}
-        for run in self._storage.children("runs"):
+        for run in layout.runs_among(self._storage.children("runs")):
             there |= self._read_old(run, notes) if self._is_old(run) else self._read_run(run)
         # after the snapshots: what was removed in between has left a record
         names = self._storage.children(layout.NOTES)
@@ -46,7 +47,7 @@ class Catalogue:
             if found := layout.read_note_name(name):
                 notes[found[2]][found[0], found[1]] = f"{layout.NOTES}/{name}"
         removed = self._read_records(filter(layout.is_collection, names))
-        self._load(there - self._unreadable)
+        self._load(there - self.unreadable.keys())
         headers = [self._headers[key] for key in there & self._headers.keys()]
         gone = {one.key: one.parent_key for one in removed}
         gone |= {one.key: link(one.run, one.parent) for one in headers if one.key in notes["dropped"]}
@@ -108,13 +109,14 @@ class Catalogue:
             try:
                 self._headers[key] = Header.decode(data)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                self._unreadable.add(key)
-                warnings.warn(
-                    f"{self._storage}: snapshot #{key[0]}.{key[1]} is left out, because its header "
-                    f"({layout.commit_key(*key)}) cannot be read: {error}. The others are not affected.",
-                    SnapshotWarning,
-                    stacklevel=5,
-                )
+                self.unreadable[key] = str(error)
+                if self._warn:
+                    warnings.warn(
+                        f"{self._storage}: snapshot #{key[0]}.{key[1]} is left out, because its header "
+                        f"({layout.commit_key(*key)}) cannot be read: {error}. The others are not affected.",
+                        SnapshotWarning,
+                        stacklevel=5,
+                    )
 
     def _labelled(
         self, headers: list[Header], relabelled: Mapping[Key, str], removed: Iterable[Removed]

@@ -139,7 +139,7 @@ def _dead(storage: Storage, due: list[Tombstone], report: Collected) -> Dead:
 
 def _spare(storage: Storage, dead: Dead, due: set[SnapshotKey]) -> None:
     """Take out of ``dead`` what any other table names. Raises Damaged when one that counts cannot be read."""
-    for run in storage.children("runs"):
+    for run in layout.runs_among(storage.children("runs")):
         names = storage.children(layout.snapshots_folder(run))
         keys = sorted((run, int(name)) for name in names if name.isdecimal() and (run, int(name)) not in due)
         for start in range(0, len(keys), _TOGETHER):

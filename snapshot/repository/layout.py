@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -121,6 +121,11 @@ def is_collection(name: str) -> bool:
 
 def run_key(run: str) -> str:
     return f"runs/{run}/zarr.json"
+
+
+def runs_among(names: Iterable[str]) -> list[str]:
+    """Those names below ``runs/`` that are runs; zarr's own is there too."""
+    return [name for name in names if "." not in name]
 
 
 def timeline_folder(run: str) -> str:

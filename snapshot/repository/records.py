@@ -53,7 +53,7 @@ def merge_records(storage: Storage) -> None:
     keys = [f"{layout.NOTES}/{name}" for name in names]
     found = storage.get_many([(key, None) for key in keys])
     removed = {one.key: one for data in found for one in decode_removed(data)}
-    headers, _ = Catalogue(storage).read()
+    headers, _ = Catalogue(storage, warn=False).read()
     needed = _needed(removed, headers)
     storage.put([(new_record(), lambda: encode_removed(needed))])
     storage.delete(*keys)

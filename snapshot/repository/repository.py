@@ -22,6 +22,7 @@ from snapshot.repository.root import check_is_there, is_repository
 from snapshot.repository.series import Series
 from snapshot.repository.snapshots import Snapshots
 from snapshot.repository.storage import Storage, Write
+from snapshot.repository.verify import Progress, Verified, verify
 from snapshot.repository.writer import Writer
 from snapshot.timeline import branch, check_label, key_of, resolve
 
@@ -144,6 +145,14 @@ class Repository:
         cannot be deleted; the next collection goes on from there.
         """
         return collect(self._storage, grace)
+
+    def verify(self, progress: Progress | None = None) -> Verified:
+        """Read everything that counts once and compare it with its hashes; false when something is damaged.
+
+        ``progress`` is called with the bytes that were read so far and those there are.
+        Writes nothing. Raises RepositoryError where it may not read.
+        """
+        return verify(self._storage, progress)
 
     def __repr__(self) -> str:
         timeline = self.timeline

@@ -52,7 +52,12 @@ def tombstones(storage: Storage) -> list[Tombstone]:
         Tombstone((note[0], note[1]), f"{layout.NOTES}/{name}", note[2] == "undone")
         for name, note in found
         if note is not None and note[2] != "label"
-    ] + [one for run in storage.children("runs") if is_old(storage, run) for one in _old(storage, run)]
+    ] + [
+        one
+        for run in layout.runs_among(storage.children("runs"))
+        if is_old(storage, run)
+        for one in _old(storage, run)
+    ]
 
 
 def is_old(storage: Storage, run: str) -> bool | None:
