@@ -84,7 +84,8 @@ grid.fill(9); grid.name = "changed"; names["grid"] = None; del names["lost"]
 status = workspace.restore("before")
 workspace.close()
 print(json.dumps([report, names["grid"] is grid is names["held"][0], list(grid.memory), grid.name,
-                  list(names["lost"].memory), list(status.rebuilt), [path for path in workspace["before"].variables if path[0] != "("]]))
+                  list(names["lost"].memory), list(status.rebuilt),
+                  [path for path in workspace["before"].variables if path[0] != "("]]))
 """
 TODAY = """
 import json
