@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -148,13 +149,17 @@ def prune(call: Call) -> None:
     from snapshot.retention import KeepEvery, KeepLabelled, KeepLast
 
     given = call.given
-    if given.keep is None and given.every is None:
+    if given.keep is None and given.every is None and not given.collect:
         raise UsageError("prune needs --keep N, --every HOURS or both; else nothing but labels would stay")
-    rules: list[Policy] = [KeepLabelled()]
+    rules: list[Policy] = [KeepLabelled()] if given.keep is not None or given.every is not None else []
     rules += [KeepLast(given.keep)] if given.keep is not None else []
     rules += [KeepEvery(hours=given.every)] if given.every is not None else []
     dropped = call.workspace.prune(*rules)
     what = f"dropped {enumerated(_names(dropped))}" if dropped else "nothing to drop"
+    if given.collect and (collected := call.workspace.collect(timedelta(0))) is not None:
+        print(f"{human_bytes(collected.freed)} of disk space given back")
+        for what, why in collected.kept.items():
+            print(f"kept {what}: {why}")
     print(f"{what}; {counted(len(call.timeline()), 'snapshot')} left")
 
 

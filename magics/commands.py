@@ -96,6 +96,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--keep", "keep the newest N", "N", type=positive(int)),
             Argument("--every", "keep one for every so many hours", "HOURS", type=positive(float)),
         ),
+            Argument("--collect", "give their disk space back now, not an hour later"),
     ),
     Command(
         "assign",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from snapshot.background import wait_for_all
 from snapshot.binding import Binder, Bound, Originals
 from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
+from snapshot.collecting import Collecting
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from snapshot.repository import Repository
 
 
+    from snapshot.repository.collector import Collected
 class Archive:
     """Where one workspace writes, and what it finds there of earlier runs.
 
@@ -64,6 +67,7 @@ class Archive:
             self._outbox = Outbox(self.repository, writer, engine, lock or RLock())
             engine.wait_for_write = self._outbox.wait_for_write
 
+            self._collecting = Collecting(self.repository.collect)
     @property
     def place(self) -> str:
         """Where it is, for people; empty without a repository."""
@@ -199,6 +203,12 @@ class Archive:
             self._outbox.move_blocks(remaining)
 
     def flush(self) -> None:
+            self._collecting.begin()
+
+    def collect(self, grace: timedelta) -> Collected | None:
+        """Give back the space of what was dropped so long ago; None without a repository."""
+        self.flush()
+        return self.repository.collect(grace) if self.repository is not None else None
         """Return when everything written so far is on disk."""
         if self._outbox is not None:
             self._outbox.flush()
@@ -208,6 +218,8 @@ class Archive:
         self.flush()
         self.repository = self._outbox = None
 
+        if self._outbox is not None:
+            self._collecting.end()
 
 class _FromMemory:
     """Leaves of a capture in memory, by number."""

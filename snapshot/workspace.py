@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from threading import RLock
 from time import perf_counter
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snapshot.apply import interrupts_wait
 from snapshot.archive import Archive
@@ -17,6 +18,7 @@ from snapshot.budget import default_budget, human_bytes
 from snapshot.capture import AnyHandle, Capture
 from snapshot.changes import Changes, Undone
 from snapshot.choosing import choose, values_into
+from snapshot.collecting import GRACE
 from snapshot.compare import Comparison, compare
 from snapshot.deferrals import Deferrals
 from snapshot.deferred import Deferral
@@ -33,6 +35,9 @@ from snapshot.status import RestoreStatus
 from snapshot.store_result import StoreResult
 from snapshot.timeline import check_label, resolve
 from snapshot.walk import Limits
+
+if TYPE_CHECKING:
+    from snapshot.repository.collector import Collected
 
 Reference = str | Snapshot
 
@@ -115,8 +120,10 @@ class Workspace:
         return tuple(self._shelf.snapshots)
 
     def __getitem__(self, reference: Reference) -> Snapshot:
+        if isinstance(reference, Snapshot):
+            return reference
         # #run.n names one snapshot whoever stored it; everything else is this notebook's
-        full = isinstance(reference, str) and reference.startswith("#") and "." in reference
+        full = reference.startswith("#") and "." in reference
         with self._lock:
             return resolve(reference, self.snapshots(all=full), run=self.run, head=self.head)
 
@@ -397,6 +404,14 @@ class Workspace:
         """Drop what none of the policies keeps; returns what was dropped."""
         with self._lock:
             return self.drop(*to_drop(self.snapshots(), policies))
+
+    def collect(self, grace: timedelta = GRACE) -> Collected | None:
+        """Give back the disk space of what was dropped at least ``grace`` ago; None without a repository.
+
+        Without a call this happens an hour after a drop, or later: whenever a kernel that
+        dropped something is there to do it. Within that hour whoever has a snapshot open can read it.
+        """
+        return self._archive.collect(grace)
 
     def exclude(self, *patterns: str) -> tuple[str, ...]:
         """Leave these out of every store from now on; returns all patterns in force."""

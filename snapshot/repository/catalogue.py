@@ -96,6 +96,10 @@ class Catalogue:
         # a folder is made before its header: without one it is not a snapshot yet
         return {(run, int(name)) for name in names if name.isdecimal()}
 
+    def header(self, key: Key) -> Header | None:
+        """One header, dropped or not, as of the last :meth:`read`."""
+        return self._headers.get(key)
+
     def folds(self, run: str) -> list[Fold]:
         """The folds of a run, as of the last :meth:`read`."""
         return [fold for fold in self._folds.get(run, {}).values() if fold is not None]

@@ -35,12 +35,16 @@ class Snapshots:
 
     def content(self, snapshot: Snapshot) -> StoredContent:
         """What is stored for a snapshot, wherever its object came from. Raises ReferenceNotFound."""
-        if key_of(snapshot) not in self._contents:
+        key = key_of(snapshot)
+        if key not in self._contents:
             self.timeline()
-        content = self._contents.get(key_of(snapshot))
-        if content is None:
+        # one that was dropped can be read as long as it is there
+        header = self._catalogue.header(key) if key not in self._contents else None
+        if header is not None:
+            self._add_content(header)
+        if key not in self._contents:
             raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self._storage}.")
-        return content
+        return self._contents[key]
 
     def locate(self, path: str, snapshots: Iterable[Snapshot]) -> dict[SnapshotKey, Located | None]:
         """Where a variable lies in those snapshots that are folded."""
@@ -58,8 +62,7 @@ class Snapshots:
         if before is not None and (before.label, before.parent) == (header.label, parent):
             return before
         if header.key not in self._contents:
-            committed = Committed(self._storage, self._pieces, header)
-            self._contents[header.key] = StoredContent(committed, self._decode)
+            self._add_content(header)
         self._made[header.key] = made = Snapshot(
             id=header.id,
             label=header.label,
@@ -72,3 +75,6 @@ class Snapshots:
             content=self._contents[header.key],
         )
         return made
+
+    def _add_content(self, header: Header) -> None:
+        self._contents[header.key] = StoredContent(Committed(self._storage, self._pieces, header), self._decode)

@@ -1,5 +1,7 @@
 """What each command does, on a real shell and a real workspace."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from IPython.core.error import UsageError
@@ -296,3 +298,21 @@ def test_plot_shows_the_view_of_the_named_paths(shown):
     view = shown("%snapshot store before", "W *= 10", "%snapshot store after", "%snapshot plot W")
     assert type(view).__name__ == "Evolution"
     assert view.data()["count"].shape == (2,)
+
+
+def test_prune_gives_disk_space_back_when_asked(run, shell, capsys):
+    shell.user_ns["large"] = np.random.default_rng(0).random(500_000)
+    run("%snapshot store first")
+    shell.user_ns["large"] += 1
+    run("%snapshot store second")
+    home = workspace_of(shell).repository.location
+    workspace_of(shell).flush()
+    before = sum(one.stat().st_size for one in Path(home).rglob("*") if one.is_file())
+    run("%snapshot drop first")
+    capsys.readouterr()
+    run("%snapshot prune --collect")
+    out = capsys.readouterr().out
+    assert "nothing to drop; 1 snapshot left" in out
+    assert "of disk space given back" in out
+    assert before - sum(one.stat().st_size for one in Path(home).rglob("*") if one.is_file()) > 3_900_000
+    run("%snapshot restore second")

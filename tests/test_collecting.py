@@ -1,0 +1,118 @@
+"""What was dropped gives its disk space back by itself once the grace period is over."""
+
+import threading
+from datetime import timedelta
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from snapshot import Workspace, collecting
+from snapshot.errors import RepositoryError
+
+
+class Timer:
+    """Stands for threading.Timer; goes off when it is told to."""
+
+    waiting: ClassVar[list] = []
+
+    def __init__(self, seconds, action):
+        self.seconds, self.action = seconds, action
+
+    def start(self):
+        self.waiting.append(self)
+
+    def cancel(self):
+        if self in self.waiting:
+            self.waiting.remove(self)
+
+    @classmethod
+    def go_off(cls):
+        timer = cls.waiting.pop()
+        timer.action()
+
+
+@pytest.fixture(autouse=True)
+def timers(monkeypatch):
+    monkeypatch.setattr(Timer, "waiting", [])
+    monkeypatch.setattr(threading, "Timer", Timer)
+    return Timer.waiting
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A workspace that has stored 4 MB twice, and its repository's folder."""
+    names = {"w": np.random.default_rng(0).random(500_000)}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    for label in ("first", "second"):
+        names["w"] += 1
+        workspace.store(label)
+    workspace.flush()
+    return workspace, tmp_path / "run.zarr"
+
+
+def size_of(home):
+    return sum(one.stat().st_size for one in home.rglob("*") if one.is_file())
+
+
+def test_a_drop_gives_its_space_back_after_the_grace_period(stored, timers, monkeypatch):
+    workspace, home = stored
+    assert timers == []
+    workspace.drop("first")
+    workspace.flush()
+    (timer,) = timers
+    assert timer.seconds > collecting.GRACE.total_seconds()
+    before = size_of(home)
+    Timer.go_off()
+    # no hour has gone by
+    assert size_of(home) == before
+    assert len(timers) == 1
+    monkeypatch.setattr(collecting, "GRACE", timedelta(0))
+    Timer.go_off()
+    assert before - size_of(home) > 4_000_000
+    assert timers == []
+
+
+def test_many_drops_make_one_timer(stored, timers):
+    workspace, _ = stored
+    workspace.drop("first")
+    workspace.drop("second")
+    assert len(timers) == 1
+
+
+def test_closing_gives_back_what_is_old_enough(stored, timers, monkeypatch):
+    workspace, home = stored
+    monkeypatch.setattr(collecting, "GRACE", timedelta(0))
+    workspace.drop("first")
+    workspace.flush()
+    before = size_of(home)
+    workspace.close()
+    assert timers == []
+    assert before - size_of(home) > 4_000_000
+
+
+def test_a_workspace_collects_when_it_is_told_to(stored):
+    workspace, _ = stored
+    workspace.drop("first")
+    assert workspace.collect().removed == []
+    report = workspace.collect(timedelta(0))
+    assert (len(report.removed), report.freed > 4_000_000) == (1, True)
+    workspace.restore("second")
+    assert Workspace({}).collect() is None
+
+
+def test_a_collection_that_fails_is_tried_again_and_disturbs_nobody(timers):
+    outcomes = [RepositoryError("the network is down"), None]
+
+    def collect(grace):
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        return type("Report", (), {"kept": {}})
+
+    one = collecting.Collecting(collect)
+    one.begin()
+    Timer.go_off()
+    assert len(timers) == 1
+    Timer.go_off()
+    assert (timers, outcomes) == ([], [])
