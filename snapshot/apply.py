@@ -13,16 +13,22 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from snapshot.adapters.protocol import Array
 from snapshot.blocks import view_of
 from snapshot.capture import AnyHandle, Capture
-from snapshot.cutting import cut
+from snapshot.cutting import BLOCK_BYTES, cut
 from snapshot.errors import RestoreFailed
 from snapshot.handles import Handle, Handles, PartHandle
-from snapshot.model import parse_dtype
+from snapshot.model import Leaf, parse_dtype
 from snapshot.plan import MISSING, Plan
 from snapshot.pool import Blocks
+from snapshot.threads import ahead
 from snapshot.walk import Record, take
+
+#: How many blocks are read from disk while one is written.
+_AHEAD = 4
 
 
 class Application:
@@ -65,6 +71,8 @@ class Application:
                     f"{self._where} could not be written ({type(error).__name__}: {error}); "
                     "everything is as it was before the restore"
                 ) from error
+            finally:
+                self._plan.alive.clear()
         del held
 
     def _take_back(self) -> None:
@@ -133,17 +141,35 @@ class Application:
             if (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order) and len(leaf.blocks) > 1:
                 plan = cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
                 changed = [n for n, pair in enumerate(zip(leaf.blocks, old.blocks)) if pair[0] != pair[1]]
-                if all(self._write_span(handle, obj, leaf, plan.span(index), index) for index in changed):
+                if self._write_spans(handle, obj, leaf, [(index, *plan.span(index)) for index in changed]):
                     return
         handle.adapter.assign(obj, source.read(handle, self._blocks))
 
-    def _write_span(self, handle: Handle, obj: Any, leaf: Any, span: tuple[int, int], index: int) -> bool:
+    def _write_spans(self, handle: Handle, obj: Any, leaf: Leaf, spans: list[tuple[int, int, int]]) -> bool:
+        """Write some blocks, given (index, first byte, byte after the last); False if the adapter cannot."""
         dtype = parse_dtype(leaf.dtype)
-        block = self._blocks.borrow(leaf.blocks[index])
+        if all(self._blocks.is_here(leaf.blocks[index]) for index, _, _ in spans):
+            return all(self._write_here(handle, obj, leaf.blocks[index], start, dtype) for index, start, _ in spans)
+        # while one is written the next are read from disk
+        ring = [np.empty(BLOCK_BYTES, np.uint8) for _ in range(min(_AHEAD + 1, len(spans)))]
+
+        def read(numbered: tuple[int, tuple[int, int, int]]) -> Array:
+            number, (index, start, stop) = numbered
+            block = ring[number % len(ring)][: stop - start]
+            self._blocks.copy_into(leaf.blocks[index], block)
+            return block.view(dtype)
+
+        for (_, start, _), block in zip(spans, ahead(read, list(enumerate(spans)), _AHEAD), strict=True):
+            if not handle.adapter.assign_span(obj, start // dtype.itemsize, block):
+                return False
+        return True
+
+    def _write_here(self, handle: Handle, obj: Any, digest: bytes, start: int, dtype: np.dtype[Any]) -> bool:
+        block = self._blocks.borrow(digest)
         try:
-            return handle.adapter.assign_span(obj, span[0] // dtype.itemsize, block.view(dtype))
+            return handle.adapter.assign_span(obj, start // dtype.itemsize, block.view(dtype))
         finally:
-            self._blocks.give_back((leaf.blocks[index],))
+            self._blocks.give_back((digest,))
 
     def _write_groups(self) -> None:
         for heir, adapter, parts in self._plan.group_writes.values():

@@ -19,12 +19,14 @@ from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.collecting import Collecting
 from snapshot.content import MemoryContent
+from snapshot.cutting import spans
 from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
 from snapshot.graph import Graph, decode_groups, encode_groups
-from snapshot.model import Snapshot
+from snapshot.model import Snapshot, parse_dtype
 from snapshot.outbox import Outbox, Progress
 from snapshot.outline import outline
+from snapshot.places import Opened, Place
 from snapshot.plan import Choice
 from snapshot.repository.entry import StoredEntry
 from snapshot.repository.runs import new_run_name
@@ -34,9 +36,9 @@ from snapshot.walk import Limits
 if TYPE_CHECKING:
     from snapshot.deferred import Deferral
     from snapshot.repository import Repository
-
-
     from snapshot.repository.collector import Collected
+
+
 class Archive:
     """Where one workspace writes, and what it finds there of earlier runs.
 
@@ -65,9 +67,9 @@ class Archive:
             self.repository = open_for_writing(target, storage_options)
             writer = self.repository.writer(self.run, notebook)
             self._outbox = Outbox(self.repository, writer, engine, lock or RLock())
+            self._collecting = Collecting(self.repository.collect)
             engine.wait_for_write = self._outbox.wait_for_write
 
-            self._collecting = Collecting(self.repository.collect)
     @property
     def place(self) -> str:
         """Where it is, for people; empty without a repository."""
@@ -201,14 +203,14 @@ class Archive:
         """After drops: blocks that lay in what was dropped are looked for in what remains."""
         if self._outbox is not None:
             self._outbox.move_blocks(remaining)
-
-    def flush(self) -> None:
             self._collecting.begin()
 
     def collect(self, grace: timedelta) -> Collected | None:
         """Give back the space of what was dropped so long ago; None without a repository."""
         self.flush()
         return self.repository.collect(grace) if self.repository is not None else None
+
+    def flush(self) -> None:
         """Return when everything written so far is on disk."""
         if self._outbox is not None:
             self._outbox.flush()
@@ -216,10 +218,10 @@ class Archive:
     def close(self) -> None:
         """Finish writing; what is in memory stays there."""
         self.flush()
-        self.repository = self._outbox = None
-
         if self._outbox is not None:
             self._collecting.end()
+        self.repository = self._outbox = None
+
 
 class _FromMemory:
     """Leaves of a capture in memory, by number."""
@@ -247,6 +249,7 @@ class _FromDisk:
     def __init__(self, entry: StoredEntry, engine: Engine) -> None:
         self._entry = entry
         self._engine = engine
+        self._opened = Opened(entry)
         self._by_number = {stored.number: stored for stored in entry.leaves}
 
     def held(self, number: int) -> Held:
@@ -261,7 +264,15 @@ class _FromDisk:
         return self._by_number[number].path
 
     def load(self, number: int) -> None:
-        pool, digests = self._engine.blocks, self._by_number[number].leaf.blocks
+        pool, leaf = self._engine.blocks, self._by_number[number].leaf
+        digests = leaf.blocks
+        if self._entry.is_near:
+            # what differs from the live contents will be read, and nothing else
+            cuts = spans(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize) if leaf.view is None else []
+            sizes = [stop - start for start, stop in cuts]
+            places = [Place(self._opened, number, index) for index in range(len(digests))]
+            pool.lie_at(dict(zip(digests, zip(places, sizes, strict=True), strict=True)))
+            return
         missing = list({digest: index for index, digest in enumerate(digests) if digest not in pool}.values())
         for index, data in zip(missing, self._entry.blocks(number, missing), strict=True):
             pool.put(digests[index], np.frombuffer(data, np.uint8))

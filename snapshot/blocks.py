@@ -31,11 +31,7 @@ def assemble(leaf: Leaf, blocks: Blocks) -> np.ndarray[Any, Any]:
     contents = np.empty(leaf.stored_shape, dtype)
     flat = flat_bytes(contents) if contents.size else np.empty(0, np.uint8)
     for digest, (start, stop) in zip(leaf.blocks, spans(leaf.stored_shape, dtype.itemsize), strict=True):
-        block = blocks.borrow(digest)
-        try:
-            flat[start:stop] = block
-        finally:
-            blocks.give_back((digest,))
+        blocks.copy_into(digest, flat[start:stop])
     return contents.T if leaf.order == "F" else contents
 
 

@@ -23,6 +23,7 @@ from snapshot.extents import Extent, Place, place_views
 from snapshot.handles import Handle, Handles, PartHandle
 from snapshot.model import Leaf, View, format_dtype
 from snapshot.pool import Blocks
+from snapshot.threads import ALONE, in_threads
 from snapshot.walk import ATTEMPTS, Record, Walked
 
 AnyHandle = Handle | PartHandle
@@ -228,6 +229,14 @@ class _Excess(NamedTuple):
 def _copy_all(held: dict[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, str]:
     """Copy what is new; an array that another thread keeps writing to is named, and left out."""
     failed: dict[AnyHandle, str] = {}
+    together: dict[bytes, Array] = {}
+    for handle, memory in pending:
+        digests = held[handle].leaf.blocks
+        if memory.nbytes >= ALONE and blocks.missing(digests):
+            for digest, (start, stop) in zip(digests, spans(memory.shape, memory.itemsize), strict=True):
+                together.setdefault(digest, flat_bytes(memory)[start:stop])
+    # what did not arrive whole is seen below, one array at a time
+    in_threads(lambda item: blocks.put(*item), list(together.items()))
     for handle, memory in pending:
         for _ in range(ATTEMPTS):
             if _copy(held[handle].leaf, memory, blocks):

@@ -29,7 +29,7 @@ def unreadable(handles: Iterable[AnyHandle], capture: Capture, blocks: Blocks) -
         if held is not None and held.leaf.view is not None:
             held = capture.leaves[capture.by_number[held.leaf.view.base]]
         try:
-            blocks.fetch(held.leaf.blocks if held is not None else ())
+            blocks.check(held.leaf.blocks if held is not None else ())
         except Damaged as error:
             found[handle] = str(error)
     return found

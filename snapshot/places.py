@@ -10,10 +10,14 @@ from snapshot.model import Snapshot
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository
+    from snapshot.repository.entry import StoredEntry
 
 
 class Stored:
     """A snapshot of this process on disk, for the sake of its blocks. ``lock`` is held while it is read."""
+
+    #: It is asked for seldom, and then to stay in memory.
+    is_near = False
 
     def __init__(self, repository: Repository, snapshot: Snapshot, lock: Any) -> None:
         self.snapshot = snapshot
@@ -32,16 +36,34 @@ class Stored:
             raise Damaged(f"its contents were on disk only, in {where}, and cannot be read: {error}") from error
 
 
+    def read_into(self, number: int, index: int, out: memoryview) -> None:
+        """Fill ``out`` with one block of one leaf; raises Damaged."""
+        out[:] = self.block(number, index)
+
+
+class Opened:
+    """A stored snapshot of any process, opened to be restored."""
+
+    def __init__(self, entry: StoredEntry) -> None:
+        self.block = entry.block
+        self.read_into = entry.read_into
+        self.is_near = entry.is_near
+
+
 class Place(NamedTuple):
     """Where a block lies."""
 
-    stored: Stored
+    stored: Stored | Opened
     leaf: int  #: its number
     position: int  #: of the block in the leaf
 
     def read(self) -> bytes:
         """The bytes; raises Damaged."""
         return self.stored.block(self.leaf, self.position)
+
+    def read_into(self, out: memoryview) -> None:
+        """Fill ``out``, of the block's size; raises Damaged."""
+        self.stored.read_into(self.leaf, self.position, out)
 
 
 def places_of(

@@ -26,6 +26,8 @@ MISSING = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 class Plan:
     """The writes of one restore, and what is known of everything it does not write."""
 
+    #: handles hold weakly: what is only in a garbage cycle must live until it is written
+    alive: list[Any] = field(default_factory=list)
     rebuild: dict[AnyHandle, str] = field(default_factory=dict)
     fresh: dict[AnyHandle, None] = field(default_factory=dict)  #: made anew for this restore, contents and all
     write: list[AnyHandle] = field(default_factory=list)
@@ -127,6 +129,7 @@ def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture
     if obj is None:
         made.rebuild[handle] = "nothing holds it any more"
         return
+    made.alive.append(obj)
     stored, now = target.leaves[handle], present.leaves.get(handle)
     if handle.adapter.immutable:
         reason = handle.adapter.misfit(obj, stored.form)

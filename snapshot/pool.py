@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from threading import RLock
+from threading import RLock, local
 
 import numpy as np
 from xxhash import xxh3_128_digest
@@ -19,6 +19,7 @@ from snapshot.errors import Damaged
 from snapshot.forking import renew_after_fork
 from snapshot.places import Place, Stored
 from snapshot.staging import KEEP_FREE, Buffers, Bytes
+from snapshot.threads import in_threads
 
 #: The part of the budget that blocks in memory fill before those on disk leave: some room
 #: is left, so that not every store has to wait for that.
@@ -51,6 +52,10 @@ class Blocks:
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+    def is_here(self, digest: bytes) -> bool:
+        """Whether a block is in memory."""
+        return isinstance(self._blocks.get(digest), np.ndarray)
 
     def missing(self, digests: Iterable[bytes]) -> set[bytes]:
         """Those that would have to be copied."""
@@ -113,11 +118,48 @@ class Blocks:
         self.trim()
 
     def fetch(self, digests: Iterable[bytes]) -> None:
-        """Make sure that each can be read now; raises Damaged."""
+        """Have each in memory, as far as there is room; raises Damaged."""
         for digest in digests:
             if not isinstance(self._blocks.get(digest), np.ndarray):
                 self._fetch(digest)
                 self.trim()
+
+    def check(self, digests: Iterable[bytes]) -> None:
+        """Make sure that each can be read, now and a moment later; raises Damaged."""
+        away = list(dict.fromkeys(d for d in digests if not isinstance(self._blocks.get(d), np.ndarray)))
+        near = [digest for digest in away if (place := self._places.get(digest)) is not None and place.stored.is_near]
+        self.fetch([digest for digest in away if digest not in set(near)])
+        # reading them twice costs less than the memory they would take in between
+        in_threads(self._check_away, near)
+
+    def _check_away(self, digest: bytes) -> None:
+        size = self._blocks.get(digest)
+        if isinstance(size, int):
+            self._read_away(digest, _scratch(size))
+
+    def copy_into(self, digest: bytes, out: Bytes) -> None:
+        """Fill ``out`` with a block; one that is on disk only stays there. Raises Damaged."""
+        with self._lock:
+            block = self._blocks.get(digest)
+            if isinstance(block, np.ndarray):
+                self._lent[digest] += 1
+        if not isinstance(block, np.ndarray):
+            self._read_away(digest, out)
+            return
+        try:
+            np.copyto(out, block)
+        finally:
+            self.give_back((digest,))
+
+    def _read_away(self, digest: bytes, out: Bytes) -> None:
+        place = self._places.get(digest)
+        try:
+            if place is None:
+                raise Damaged("contents that were on disk only are gone with their repository")
+            place.read_into(out.data)
+        except Damaged:
+            self._forget(digest)
+            raise
 
     def _fetch(self, digest: bytes) -> None:
         place = self._places.get(digest)
@@ -128,11 +170,15 @@ class Blocks:
             if not self._take_in(digest, data):
                 raise Damaged("a block on disk does not match its hash")
         except Damaged:
-            with self._lock:
-                # whoever still has these contents is to bring them again
-                size = self._blocks.pop(digest, None)
-                self.nbytes_away -= size if isinstance(size, int) else 0
+            self._forget(digest)
             raise
+
+    def _forget(self, digest: bytes) -> None:
+        """It cannot be read any more: whoever still has these contents is to bring them again."""
+        with self._lock:
+            if isinstance(size := self._blocks.get(digest), int):
+                del self._blocks[digest]
+                self.nbytes_away -= size
 
     # --- how long they stay
 
@@ -182,6 +228,15 @@ class Blocks:
                         self._removable.setdefault(digest)
         self.trim()
 
+    def lie_at(self, places: Mapping[bytes, tuple[Place, int]]) -> None:
+        """Blocks with their sizes that are on disk only, as far as they are not in memory."""
+        with self._lock:
+            for digest, (place, size) in places.items():
+                if digest not in self._blocks:
+                    self._blocks[digest] = size
+                    self._places[digest] = place
+                    self.nbytes_away += size
+
     def placed_in(self, sources: Collection[Stored]) -> set[bytes]:
         """Blocks for which one of these sources is the place that is known."""
         wanted = {id(source) for source in sources}
@@ -225,3 +280,14 @@ class Blocks:
         """Give the memory of free buffers back."""
         with self._lock:
             self._buffers.clear()
+
+
+_OWN = local()
+
+
+def _scratch(nbytes: int) -> Bytes:
+    """Memory of this thread for bytes that are looked at once; it stays in the processor's cache."""
+    if getattr(_OWN, "buffer", None) is None or _OWN.buffer.nbytes < nbytes:
+        _OWN.buffer = np.empty(nbytes, np.uint8)
+    found: Bytes = _OWN.buffer[:nbytes]
+    return found

@@ -432,7 +432,6 @@ def test_an_array_made_again_by_two_partial_restores_is_one_array():
     assert names["first"][0] is names["second"][0]
 
 
-@pytest.mark.xfail(strict=True, reason="what only a garbage cycle holds can be collected between plan and apply")
 def test_an_array_that_is_collected_while_a_restore_is_planned_still_comes_back():
     class Namespace(dict):
         def get(self, *name):

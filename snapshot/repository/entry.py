@@ -96,5 +96,12 @@ class StoredEntry(Protocol):
     def blocks(self, number: int, indices: Sequence[int]) -> Iterator[memoryview]:
         """As :meth:`block` for several, in their order, with few of them in memory at a time."""
 
+    def read_into(self, number: int, index: int, out: memoryview) -> None:
+        """Fill ``out``, of the block's size, with one block of one leaf; Damaged as :meth:`block`."""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether reading twice costs little: files on this machine, not a network."""
+
     def contents(self, number: int) -> np.ndarray[Any, np.dtype[Any]]:
         """All of one leaf as a fresh writable array of ``leaf.dtype`` and ``leaf.shape``."""

@@ -109,6 +109,11 @@ class Committed:
         stored = self.stored(number)
         self.fetcher.read_into(stored.leaf, self.places(number)[index], index, out, self.described(stored))
 
+    @property
+    def is_near(self) -> bool:
+        """Whether it lies in a folder."""
+        return self._storage.folder is not None
+
     def described(self, stored: StoredLeaf) -> str:
         """A variable of this snapshot, for messages."""
         return f"variable {stored.path!r} of snapshot #{self.header.run}.{self.header.id}"
