@@ -54,12 +54,12 @@ def encode_groups(
     by reference; they are then ``{"live": id}`` instead of opaque.
     """
     found: dict[str, tuple[Any, bytes]] = {}
+    parts_of: dict[int, list[tuple[str, int]]] = {}
+    for handle in capture.leaves:
+        if isinstance(handle, PartHandle):
+            parts_of.setdefault(id(handle.owner), []).append((handle.name, handle.number))
     for name, records in _grouped(capture):
-        parts = tuple(
-            (handle.name, handle.number)
-            for handle in capture.leaves
-            if isinstance(handle, PartHandle) and handle.owner is capture.roots[name]
-        )
+        parts = tuple(parts_of.get(id(capture.roots[name]), ()))
         source = (capture.roots[name], records, parts)
         known = cache.get(name)
         if known is not None and _same_source(known[0], source):
