@@ -19,7 +19,7 @@ from snapshot.errors import Damaged
 from snapshot.forking import renew_after_fork
 from snapshot.places import Place, Stored
 from snapshot.staging import KEEP_FREE, Buffers, Bytes
-from snapshot.threads import in_threads
+from snapshot.threads import ALONE, in_threads
 
 #: The part of the budget that blocks in memory fill before those on disk leave: some room
 #: is left, so that not every store has to wait for that.
@@ -126,11 +126,15 @@ class Blocks:
 
     def check(self, digests: Iterable[bytes]) -> None:
         """Make sure that each can be read, now and a moment later; raises Damaged."""
-        away = list(dict.fromkeys(d for d in digests if not isinstance(self._blocks.get(d), np.ndarray)))
-        near = [digest for digest in away if (place := self._places.get(digest)) is not None and place.stored.is_near]
-        self.fetch([digest for digest in away if digest not in set(near)])
-        # reading them twice costs less than the memory they would take in between
-        in_threads(self._check_away, near)
+        away = [digest for digest in dict.fromkeys(digests) if not self.is_here(digest)]
+        # reading these twice costs less than the memory they would take in between
+        near = {digest for digest in away if self._is_near(digest)}
+        self.fetch([digest for digest in away if digest not in near])
+        in_threads(self._check_away, list(near))
+
+    def _is_near(self, digest: bytes) -> bool:
+        place, size = self._places.get(digest), self._blocks.get(digest)
+        return place is not None and place.stored.is_near and isinstance(size, int) and size >= ALONE
 
     def _check_away(self, digest: bytes) -> None:
         size = self._blocks.get(digest)

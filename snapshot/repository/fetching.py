@@ -69,10 +69,14 @@ class Fetcher:
     def read_into(self, leaf: Leaf, place: Place, index: int, out: memoryview, what: str) -> None:
         """Fill ``out``, of the block's size, with a whole block."""
         if isinstance(place, InPack) and place.length <= _WINDOWED:
-            out[:] = self.parts([self.part(leaf, place, index)], what)[0]
-            return
-        key, start = beginning(leaf, place)
-        there = self._storage.read_into(key, start, out)
+            data = self._pieces.read(place)
+            there = data is not None and len(data) == len(out)
+            if data is not None and there:
+                out[:] = data
+            key = layout.pack_chunk_key(place.pack)
+        else:
+            key, start = beginning(leaf, place)
+            there = self._storage.read_into(key, start, out)
         if not there or layout.digest_of(out) != leaf.blocks[index]:
             raise Damaged(damage(what, key, out if there else None, self._storage))
 
