@@ -91,11 +91,13 @@ class Writer:
         above = {} if self._committed else layout.groups_of(self._run)
         groups = [(f"{folder}/zarr.json", partial(layout.group, about)) for folder, about in above.items()]
         own = [key]
+        table = None
         try:
             plan = self._plan(entry, self._reusable.known, own)
-            table = plan.table.encode()
             while True:
+                before, table = table, plan.table.encode()
                 self._storage.put([*groups, *plan.writes.items(), (key, partial(bytes, table))])
+                self._leave_note((self._run, entry.snapshot.id), before)
                 # the table is there before this look, and that is what the collector relies on
                 forgot, collecting = self._reusable.look()
                 self._check_not_dropped(entry.snapshot)
@@ -107,7 +109,7 @@ class Writer:
                 plan = self._plan(entry, plan.known, own)
                 if plan.table.encode() == table:
                     return plan, table
-                table, groups = plan.table.encode(), []
+                groups = []
         except BaseException:
             # nothing else can name these, so a disk that was full has its space back
             self._remove(own)
@@ -135,6 +137,10 @@ class Writer:
         self._storage.delete(layout.commit_key(*key))
         self._storage.delete(layout.table_key(*key))
         self._storage.delete_folder(layout.snapshot_folder(*key))
+        self._leave_note(key, table)
+
+    def _leave_note(self, key: SnapshotKey, table: bytes | None) -> None:
+        """A table counts no longer: a collection may have spared what it names, and the next one need not."""
         if table is not None:
             note = layout.undone_key(*key, token_hex(4))
             with suppress(RepositoryError):
