@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from snapshot.budget import human_bytes
-from snapshot.magics.contents import kind_of
 from snapshot.magics.door import Door
 from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of, shortened
 
@@ -156,11 +155,11 @@ def prune(call: Call) -> None:
     rules += [KeepEvery(hours=given.every)] if given.every is not None else []
     dropped = call.workspace.prune(*rules)
     what = f"dropped {enumerated(_names(dropped))}" if dropped else "nothing to drop"
+    print(f"{what}; {counted(len(call.timeline()), 'snapshot')} left")
     if given.collect and (collected := call.workspace.collect(timedelta(0))) is not None:
         print(f"{human_bytes(collected.freed)} of disk space given back")
         for what, why in collected.kept.items():
             print(f"kept {what}: {why}")
-    print(f"{what}; {counted(len(call.timeline()), 'snapshot')} left")
 
 
 def _names(snapshots: list[Snapshot]) -> list[str]:
@@ -204,27 +203,6 @@ def undo(call: Call) -> None:
 def redo(call: Call) -> None:
     """``%snapshot redo``."""
     print(call.workspace.redo())
-
-
-def plot(call: Call) -> Any:
-    """``%snapshot plot``: the widget; the only command that loads what draws."""
-    from snapshot.errors import PathNotFound
-    from snapshot.widgets import Evolution
-
-    try:
-        return Evolution(call.workspace, call.given.paths)
-    except PathNotFound as error:
-        raise PathNotFound(_why_not_plotted(call, str(error))) from error
-
-
-def _why_not_plotted(call: Call, message: str) -> str:
-    """The message, unless the path is that of something stored that is no array and no number."""
-    path = next((path for path in call.given.paths if message.startswith(f"{path}: ")), None)
-    kinds = (kind_of(path, snap) for snap in reversed(call.timeline())) if path else ()
-    kind = next(filter(None, kinds), None)
-    if kind is None:
-        return message
-    return f"{path} is stored as {kind}; arrays and numbers can be plotted; {message.partition('; ')[2]}"
 
 
 def open_(call: Call) -> None:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from IPython.core.error import UsageError
 
-from snapshot.magics import actions, contents, where
+from snapshot.magics import actions, contents, pictures, where
 from snapshot.magics.grammar import Argument, Command, Fits, positive
 from snapshot.magics.words import pair
 
@@ -20,6 +20,7 @@ _ONLY = Argument("--only", _NAMES_HELP, "NAME", "+", fits=Fits.NAME)
 _INTO = Argument("--into", "put OLD into another live variable, or a new name", "OLD=NEW", "+", pair, fits=Fits.NAME)
 _ASSIGNMENT = Argument("assignment", "a path, =, an expression", "PATH=EXPRESSION", type=pair, fits=Fits.NAME)
 _EXCLUDE = Argument("--exclude", "leave these out, this time", "NAME", "+", fits=Fits.NAME)
+_THEME = Argument("--theme", "colours of the picture (light)", choices=("light", "dark"))
 _REFERENCE_HELP = "a label, #12, @1000 (a step), latest, or one of them with ~1 behind it (one before)"
 
 
@@ -95,8 +96,8 @@ COMMANDS: tuple[Command, ...] = (
         (
             Argument("--keep", "keep the newest N", "N", type=positive(int)),
             Argument("--every", "keep one for every so many hours", "HOURS", type=positive(float)),
-        ),
             Argument("--collect", "give their disk space back now, not an hour later"),
+        ),
     ),
     Command(
         "assign",
@@ -120,8 +121,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "plot",
         "show how values evolve over the steps",
-        actions.plot,
-        (Argument("paths", "variables to begin with", "PATH", "*", fits=Fits.NAME),),
+        pictures.plot,
+        (Argument("paths", "variables to begin with", "PATH", "*", fits=Fits.NAME), _THEME),
+    ),
+    Command(
+        "compare",
+        "look at what differs between two snapshots, or between one and the present",
+        pictures.compare,
+        (_reference("ref"), _reference("other", f"{_REFERENCE_HELP}; left out: the present", "?"), _THEME),
     ),
     Command(
         "open",

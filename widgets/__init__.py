@@ -1,5 +1,6 @@
-"""Pictures of how values evolve, in a notebook or as files. Needs ipywidgets and matplotlib."""
+"""Pictures of stored values, in a notebook or as files. Needs ipywidgets and matplotlib."""
 
+from snapshot.widgets.compare import Compare
 from snapshot.widgets.evolution import Evolution
 
-__all__ = ["Evolution"]
+__all__ = ["Compare", "Evolution"]

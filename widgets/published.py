@@ -69,3 +69,9 @@ def hiding_rule(css_class: str) -> Any:
     """An invisible widget that hides the output below the view of this class."""
     rule = f".jp-OutputArea-child:has(.{css_class}) + .jp-OutputArea-child {{display: none}}"
     return ipywidgets.HTML(f"<style>{rule}</style>", layout=ipywidgets.Layout(display="none"))
+
+
+def list_style(css_class: str) -> Any:
+    """An invisible widget that sets the lists of this view in type of one width: their columns line up."""
+    rule = f".{css_class} select[size] {{font-family: var(--jp-code-font-family, monospace)}}"
+    return ipywidgets.HTML(f"<style>{rule}</style>", layout=ipywidgets.Layout(display="none"))

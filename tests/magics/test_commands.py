@@ -1,5 +1,6 @@
 """What each command does, on a real shell and a real workspace."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_list_shows_every_snapshot_and_where_the_present_comes_from(shown):
     assert "<table>" in listed._repr_html_()
 
 
-COMMANDS_THAT_SHOW = ("", "list", "show before", "show before --report", "diff before", "plot W")
+COMMANDS_THAT_SHOW = ("", "list", "show before", "show before --report", "diff before", "plot W", "compare before")
 
 
 PLACES = ("{0}", "{0};", "{0}\n1 + 1;", "for i in range(1):\n    {0}", "if True:\n    {0}\n    done = 1")
@@ -316,3 +317,26 @@ def test_prune_gives_disk_space_back_when_asked(run, shell, capsys):
     assert "of disk space given back" in out
     assert before - sum(one.stat().st_size for one in Path(home).rglob("*") if one.is_file()) > 3_900_000
     run("%snapshot restore second")
+
+
+def test_compare_shows_what_changed_since_a_snapshot_and_between_two(shown):
+    view = shown(
+        "%snapshot store before", "W *= 10", "%snapshot store after", "lr = 0.25", "%snapshot compare before"
+    )
+    assert [one["path"] for one in view.data()["ranking"]] == ["W", "lr"]
+    view = shown("%snapshot compare before after --theme dark")
+    assert [one["path"] for one in view.data()["ranking"]] == ["W"]
+    assert view.data()["names"] == ("before (#1, step 1)", "after (#2, step 2)")
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "ipywidgets"])
+@pytest.mark.parametrize("command", ["plot W", "compare before"])
+def test_without_the_libraries_that_draw_one_line_says_what_is_missing(run, monkeypatch, missing, command):
+    run("%snapshot store before", "W *= 2")
+    monkeypatch.delitem(sys.modules, "snapshot.widgets", raising=False)
+    monkeypatch.delattr("snapshot.widgets", raising=False)
+    for name in [name for name in sys.modules if name.startswith(("snapshot.widgets.", f"{missing}."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UsageError, match=f"needs matplotlib and ipywidgets, and {missing} cannot be imported"):
+        run(f"%snapshot {command}")

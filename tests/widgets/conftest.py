@@ -69,3 +69,22 @@ def source():
         {"lr": 0.1, "model.b": np.full(4, float(index)), "model.w": weight} for index, weight in enumerate(weights)
     ]
     return SimpleNamespace(timeline=make_timeline(*values, labels={0: "before", 2: "trained"}))
+
+
+@pytest.fixture
+def widgets_of():
+    """The function that finds the widgets behind a view by description, else by kind."""
+
+    def find(view):
+        found = {}
+
+        def look(widget):
+            name = getattr(widget, "description", "") or type(widget).__name__
+            found.setdefault(name, widget)
+            for child in getattr(widget, "children", ()):
+                look(child)
+
+        look(view)
+        return found
+
+    return find
