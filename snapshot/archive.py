@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from snapshot.content import MemoryContent
 from snapshot.cutting import spans
 from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
+from snapshot.forking import forked_lock
 from snapshot.graph import Graph, decode_groups, encode_groups
 from snapshot.model import Snapshot, parse_dtype
 from snapshot.outbox import Outbox, Progress
@@ -66,7 +66,7 @@ class Archive:
         if target is not None:
             self.repository = open_for_writing(target, storage_options)
             writer = self.repository.writer(self.run, notebook)
-            self._outbox = Outbox(self.repository, writer, engine, lock or RLock())
+            self._outbox = Outbox(self.repository, writer, engine, lock or forked_lock())
             self._collecting = Collecting(self.repository.collect)
             engine.wait_for_write = self._outbox.wait_for_write
 

@@ -7,7 +7,7 @@ ever lets it go.
 from __future__ import annotations
 
 import os
-import threading
+from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -19,28 +19,30 @@ class Forked(Protocol):
         """Called in the child, right after the fork, before anything else runs there."""
 
 
-_all: WeakSet[Any] = WeakSet()
+_locks: WeakSet[Any] = WeakSet()
+_owners: WeakSet[Any] = WeakSet()
+
+
+def forked_lock() -> Any:
+    """A reentrant lock that is free in every process forked from this one, whichever other thread holds it."""
+    lock = RLock()
+    _locks.add(lock)
+    return lock
 
 
 def renew_after_fork(owner: Forked) -> None:
     """Have ``begin_anew`` called in every process forked from this one, for as long as ``owner`` lives."""
-    _all.add(owner)
-
-
-def renew_lock(lock: Any) -> None:
-    """Free a lock in a child, unless it is the forking thread that holds it."""
-    # what Python does with its own locks after a fork; there is no public name for it
-    if not lock._is_owned():
-        lock._at_fork_reinit()
+    _owners.add(owner)
 
 
 def _in_child() -> None:
-    for owner in list(_all):
+    for lock in list(_locks):
+        # what Python does with its own locks after a fork; there is no public name for it
+        if not lock._is_owned():
+            lock._at_fork_reinit()
+    for owner in list(_owners):
         owner.begin_anew()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
-
-#: The type of :func:`threading.RLock`, which is a function.
-ReentrantLock = type(threading.RLock())

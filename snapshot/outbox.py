@@ -13,7 +13,6 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from snapshot.background import Background, finish_at_exit
@@ -22,7 +21,7 @@ from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.entries import Entries
 from snapshot.errors import SnapshotWarning
-from snapshot.forking import renew_after_fork, renew_lock
+from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Write
 from snapshot.model import Snapshot
 from snapshot.places import Stored, places_of
@@ -62,7 +61,7 @@ class Outbox:
     def __init__(self, repository: Repository, writer: Writer, engine: Engine, lock: Any) -> None:
         self.repository = repository
         self.writer = writer
-        self.disk = RLock()  #: held while the repository is read, or changed otherwise than by its writer
+        self.disk = forked_lock()  #: held while the repository is read, or changed otherwise than by its writer
         self._lock = lock
         self.blocks = engine.blocks
         self._entries = Entries(engine)
@@ -79,9 +78,6 @@ class Outbox:
 
     def begin_anew(self) -> None:
         """In a forked process: what the parent was writing is the parent's to write."""
-        renew_lock(self._lock)
-        renew_lock(self.disk)
-        self.blocks.begin_anew()
         self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
         for job in self._background.begin_anew():
             job.over()

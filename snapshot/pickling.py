@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import is_
 from types import ModuleType
 from typing import Any
 
@@ -21,35 +22,59 @@ from snapshot.graph import needs_pickle
 from snapshot.handles import Handle
 from snapshot.kinds import adapter_named
 from snapshot.repository.entry import StoredEntry
+from snapshot.walk import Record
 
 
 class Pickles:
-    """The pickles of the capture written last, reused while nothing behind a name changed."""
+    """The pickles of the capture written last; a name's is used again while nothing behind the name changed."""
 
     def __init__(self) -> None:
         self._records: Any = None
         self._roots: Any = None
-        self._made: dict[str, bytes] = {}
+        #: name -> its root and the records behind it; its pickle, None where there is none
+        self._made: dict[str, tuple[tuple[Any, ...], bytes | None]] = {}
 
     def of(self, capture: Capture) -> dict[str, bytes]:
         """Name -> pickle, for the names that need one and can be pickled."""
-        if capture.records is self._records and capture.roots is self._roots:
-            return self._made
+        if capture.records is not self._records or capture.roots is not self._roots:
+            self._made = self._of_all(capture)
+            self._records, self._roots = capture.records, capture.roots
+        return {name: data for name, (_, data) in self._made.items() if data is not None}
+
+    def _of_all(self, capture: Capture) -> dict[str, tuple[tuple[Any, ...], bytes | None]]:
         numbers = {
             id(handle.get()): handle.number
             for handle in capture.leaves
             if type(handle) is Handle and not _is_whole(handle)
         }
-        made: dict[str, bytes] = {}
+        made: dict[str, tuple[tuple[Any, ...], bytes | None]] = {}
         for name, root in capture.roots.items():
             plain = type(root) is ModuleType or (type(root) is Handle and not _is_whole(root))
-            if name.startswith("(") or plain or not needs_pickle(name, capture):
+            if name.startswith("(") or plain:
                 continue
-            data = _dump(root.get() if type(root) is Handle else root, numbers)
-            if data is not None:
-                made[name] = data
-        self._records, self._roots, self._made = capture.records, capture.roots, made
+            source = (root, *_behind(root, capture))
+            known = self._made.get(name)
+            if known is not None and len(known[0]) == len(source) and all(map(is_, known[0], source)):
+                made[name] = known
+            else:
+                needed = needs_pickle(name, capture)
+                data = _dump(root.get() if type(root) is Handle else root, numbers) if needed else None
+                made[name] = (source, data)
         return made
+
+
+def _behind(root: Any, capture: Capture) -> Iterator[Record]:
+    """Every record that can be reached from a root."""
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        child = stack.pop()
+        record = capture.records.get(id(child))
+        if record is not None and id(child) not in seen:
+            seen.add(id(child))
+            yield record
+            if not record.flat:
+                stack.extend(record.state[record.kind.lead :])
 
 
 def _is_whole(handle: Handle) -> bool:

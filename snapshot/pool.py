@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from threading import RLock, local
+from threading import local
 
 import numpy as np
 from xxhash import xxh3_128_digest
 
 from snapshot.errors import Damaged
-from snapshot.forking import renew_after_fork
+from snapshot.forking import forked_lock
 from snapshot.places import Place, Stored
 from snapshot.staging import KEEP_FREE, Buffers, Bytes
 from snapshot.threads import ALONE, in_threads
@@ -40,12 +40,7 @@ class Blocks:
         self._uses: Counter[bytes] = Counter()
         self._lent: Counter[bytes] = Counter()
         self._buffers = Buffers() if limit is None else Buffers(min(KEEP_FREE, limit // 4))
-        self.begin_anew()
-        renew_after_fork(self)
-
-    def begin_anew(self) -> None:
-        """A lock of our own; the parent's may be held for ever."""
-        self._lock = RLock()
+        self._lock = forked_lock()
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._blocks

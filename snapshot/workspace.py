@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from threading import RLock
 from time import perf_counter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from snapshot.deferrals import Deferrals
 from snapshot.deferred import Deferral
 from snapshot.engine import Engine, Wanted
 from snapshot.errors import PathNotFound
-from snapshot.forking import renew_after_fork, renew_lock
+from snapshot.forking import forked_lock
 from snapshot.model import Snapshot
 from snapshot.outbox import Progress
 from snapshot.plan import Choice
@@ -66,8 +65,7 @@ class Workspace:
     ) -> None:
         budget = default_budget() if memory_budget is None else memory_budget
         self._engine = Engine(namespace, hidden, budget, limits or Limits())
-        self._lock = RLock()
-        renew_after_fork(self)
+        self._lock = forked_lock()
         about = {"trust": trust, "storage_options": storage_options}
         self._archive = Archive(repository, notebook, self._engine, self._lock, **about)  # type: ignore[arg-type]
         self._shelf = Shelf(self._engine, self._archive.run, notebook)
@@ -76,10 +74,6 @@ class Workspace:
         self.notebook = notebook
         self.excluded: tuple[str, ...] = ()
         self.last_store: StoreResult | None = None
-
-    def begin_anew(self) -> None:
-        """In a forked process: the lock is free, whoever held it in the parent."""
-        renew_lock(self._lock)
 
     def __repr__(self) -> str:
         where = self._archive.place or "memory only"
