@@ -136,7 +136,7 @@ COMMANDS: tuple[Command, ...] = (
         actions.open_,
         (
             Argument("path", "a folder, or s3://bucket/run.zarr", "PATH_OR_URL", fits=Fits.FILE),
-            Argument("--trust", "load what is kept as a pickle too; a pickle may run any code"),
+            Argument("--trust", "load pickles that others stored too; a pickle may run any code"),
         ),
     ),
     Command("flush", "wait until everything stored is on disk", actions.flush),

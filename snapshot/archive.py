@@ -175,6 +175,9 @@ class Archive:
         if later is not None:
             graph = later.set_aside(graph, leaves, roots, live)
         unpickle = pickling.loader(entry, leaves, self._engine, self.trust) if entry is not None else None
+        if unpickle is not None and later is not None:
+            # a name that is not there yet waits for the cell that makes it
+            unpickle = pickling.only(unpickle, {stored for stored, name in roots.items() if name in live})
         binder = Binder(graph, leaves, self._engine, unpickle, originals)
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 

@@ -20,6 +20,7 @@ from snapshot.graph import encode_groups
 from snapshot.model import Content, Snapshot
 from snapshot.paths import numbers_of
 from snapshot.repository.entry import Entry, StoredLeaf
+from snapshot.signing import signer
 
 #: JSON has no number that holds these.
 _WIDER = (np.longdouble, np.clongdouble)
@@ -49,6 +50,7 @@ class Entries:
             leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
         self._groups = encode_groups(capture, self._groups)
         numbers = numbers_of(capture)
+        pickles = self._pickles.of(capture)
         entry = Entry(
             snapshot=bare(snapshot),
             leaves=tuple(leaves),
@@ -56,7 +58,8 @@ class Entries:
             names=content.names,
             report=content.report,
             block=block,
-            pickles=self._pickles.of(capture),
+            pickles=pickles,
+            sign=signer() if pickles else None,
             plain=tuple(content.variables[name] for name in numbers),
             numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
         )

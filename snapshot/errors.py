@@ -15,6 +15,7 @@
         ├── NotARepository (ValueError)      something else lives at that path
         ├── NewerFormat (ValueError)         written by a later version of this package
         ├── NotWritable (PermissionError)    the folder refuses writes
+        ├── NotTrusted (PermissionError)     a pickle that this user did not sign; it was not loaded
         └── Damaged (ValueError)             stored bytes do not match their hash
 
 Each error is also the builtin that fits, so ``except LookupError`` works without
@@ -77,6 +78,10 @@ class NewerFormat(RepositoryError, ValueError):
 
 class NotWritable(RepositoryError, PermissionError):
     """The folder refuses writes."""
+
+
+class NotTrusted(RepositoryError, PermissionError):
+    """A pickle that may be anybody's; it was not loaded."""
 
 
 class Damaged(RepositoryError, ValueError):

@@ -2,20 +2,22 @@
 
 One stream a name, with its arrays left out (they are leaves, referred to by number),
 so a training step changes blocks and not the pickle. Loading one runs whatever it
-says, so it is loaded only from a repository the user trusts.
+says, so it is loaded only when this user signed it (:mod:`snapshot.signing`), or says
+that the repository is to be trusted.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from operator import is_
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
 
+from snapshot import signing
 from snapshot.adapters.protocol import LeafAdapter
 from snapshot.capture import Capture
 from snapshot.graph import needs_pickle
@@ -111,8 +113,19 @@ class _Unpickler(pickle.Unpickler):
         return self._load(pid[1])
 
 
+def only(load: Callable[[str], Any], names: Container[str]) -> Callable[[str], Any]:
+    """As ``load``, for these names; LookupError for others."""
+
+    def chosen(name: str) -> Any:
+        if name not in names:
+            raise LookupError(f"{name} is not wanted from a pickle")
+        return load(name)
+
+    return chosen
+
+
 def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callable[[str], Any]:
-    """A function from a name to its unpickled object; raises when there is no pickle or no trust."""
+    """A function from a name to its unpickled object; raises when there is no pickle, or no trust in it."""
     made: dict[int, Any] = {}
 
     def leaf(number: int) -> Any:
@@ -127,6 +140,6 @@ def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callabl
     def load(name: str) -> Any:
         if name not in entry.pickled:
             raise LookupError(f"{name} has no pickle")
-        return _Unpickler(entry.pickle(name, trust=trust), leaf).load()
+        return _Unpickler(entry.pickle(name, trust=trust, doubt=signing.doubt), leaf).load()
 
     return load

@@ -91,8 +91,9 @@ def test_what_waits_is_not_consumed(tmp_path):
         status.assert_consumed()
 
 
-def test_without_defer_nothing_waits(tmp_path):
+def test_without_defer_nothing_waits(tmp_path, as_somebody_else):
     Workspace({"net": built()}, tmp_path / "run.zarr").store("before")
+    as_somebody_else()
     live = {"net": lazy()}
     workspace = Workspace(live, tmp_path / "run.zarr")
     status = workspace.restore("before")

@@ -186,7 +186,9 @@ def test_random_generators_go_on_with_the_same_numbers(stored, name):
     assert live[name].random() == made[name].random() == fresh(5).random()
 
 
-def test_nothing_is_unpickled_without_trust(stored):
+def test_nothing_of_somebody_elses_is_unpickled_without_trust(stored, monkeypatch, as_somebody_else):
+    as_somebody_else()
+    monkeypatch.delattr(sys, "exploded", raising=False)
     names = {}
     status = restored(stored, names)
     assert not hasattr(sys, "exploded")
@@ -197,7 +199,8 @@ def test_nothing_is_unpickled_without_trust(stored):
     assert all(status.unused_reasons[name] for name in status.unused)
 
 
-def test_with_trust_other_objects_are_made_from_their_pickles(stored, monkeypatch):
+def test_with_trust_other_objects_are_made_from_their_pickles(stored, monkeypatch, as_somebody_else):
+    as_somebody_else()
     monkeypatch.syspath_prepend(stored.parent)
     names = {}
     workspace = Workspace(names)
@@ -210,7 +213,8 @@ def test_with_trust_other_objects_are_made_from_their_pickles(stored, monkeypatc
     del sys.modules["people"]
 
 
-def test_a_live_object_of_a_users_class_takes_its_attributes_without_trust(stored, monkeypatch):
+def test_a_live_object_of_a_users_class_takes_its_attributes_without_trust(stored, monkeypatch, as_somebody_else):
+    as_somebody_else()
     monkeypatch.syspath_prepend(stored.parent)
     import people
 

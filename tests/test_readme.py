@@ -84,11 +84,17 @@ def test_after_a_restart_contents_go_into_what_was_made_again_and_plain_names_co
     assert after == {"w": made, "options": {"rate": 0.1}, "log": ["a"]}
 
 
-def test_after_a_restart_what_is_compiled_inside_an_estimator_needs_trust_even_if_it_is_ones_own(tmp_path):
+def test_after_a_restart_what_is_compiled_inside_an_estimator_comes_back_and_a_strangers_needs_trust(
+    tmp_path, as_somebody_else
+):
     from sklearn.neighbors import KNeighborsClassifier
 
     near = KNeighborsClassifier(1, algorithm="kd_tree").fit([[0.0], [1.0]], [3, 4])
     snapshot.Workspace({"near": near}, tmp_path / "run.zarr").store("last")
+    own: dict = {}
+    snapshot.Workspace(own, tmp_path / "run.zarr").restore("last")
+    assert own["near"].predict([[1.0]]).tolist() == [4]
+    as_somebody_else()
     after: dict = {}
     workspace = snapshot.Workspace(after, tmp_path / "run.zarr")
     assert "pickle" in workspace.restore("last").unused_reasons["near"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -62,6 +62,7 @@ class Commit:
             places=tuple(self._place(leaf) for leaf in entry.leaves),
             records={name: self._piece(data) for name, data in entry.records.items()},
             pickles={name: self._piece(data) for name, data in entry.pickles.items()},
+            signatures=dict(self._signatures()),
             names=entry.names,
             report=entry.report,
             plain=entry.plain,
@@ -69,6 +70,13 @@ class Commit:
         )
         self._close_pack()
         return table
+
+    def _signatures(self) -> Iterator[tuple[str, str]]:
+        sign = self._entry.sign
+        if sign is not None:
+            for name, data in self._entry.pickles.items():
+                if signature := sign(self._run, self._entry.snapshot.id, name, data):
+                    yield name, signature
 
     def _close_pack(self) -> None:
         if self._pack_size:

@@ -16,6 +16,11 @@ import numpy as np
 
 from snapshot.model import Leaf, Role, Snapshot, Variable
 
+#: Run, number of the snapshot, group, pickle -> signature; empty when it cannot be signed.
+Sign = Callable[[str, int, str, bytes], str]
+#: The same and a signature -> why the pickle is not to be loaded; empty when it may be.
+Doubt = Callable[[str, int, str, bytes, str], str]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLeaf:
@@ -43,7 +48,7 @@ class Entry:
     unchanged group costs a reference. ``block`` returns the bytes of a digest, valid
     until the commit is done. ``plain`` describes numbers that live in the records, so
     that they are listed among the variables, and ``numbers`` has their values, so that a
-    series of them needs no records.
+    series of them needs no records. ``sign`` signs a pickle, see ``snapshot.signing``.
     """
 
     snapshot: Snapshot
@@ -55,6 +60,7 @@ class Entry:
     pickles: Mapping[str, bytes] = field(default_factory=dict)
     plain: tuple[Variable, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    sign: Sign | None = None
 
 
 class StoredEntry(Protocol):
@@ -87,8 +93,8 @@ class StoredEntry(Protocol):
     def pickled(self) -> tuple[str, ...]:
         """Names of the groups that also have a pickle."""
 
-    def pickle(self, group: str, *, trust: bool) -> bytes:
-        """The pickle stream of a group; PermissionError when it is neither signed nor trusted."""
+    def pickle(self, group: str, *, trust: bool, doubt: Doubt | None = None) -> bytes:
+        """The pickle stream of a group; NotTrusted without trust, unless ``doubt`` has none."""
 
     def block(self, number: int, index: int) -> bytes:
         """Bytes of one block of one leaf (hash checked); Damaged when they do not match."""

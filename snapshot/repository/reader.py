@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from snapshot.errors import Damaged
+from snapshot.errors import Damaged, NotTrusted
 from snapshot.model import Variable, parse_dtype
 from snapshot.repository import layout
-from snapshot.repository.entry import StoredLeaf
+from snapshot.repository.entry import Doubt, StoredLeaf
 from snapshot.repository.fetching import Fetcher, damage
 from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
@@ -73,15 +73,20 @@ class Committed:
         """The record bytes of a group; KeyError when there are none."""
         return self._piece(self.table.records[group], f"the records of {group}")
 
-    def pickle(self, group: str, *, trust: bool) -> bytes:
-        """The pickle of a group; KeyError when there is none, PermissionError without trust."""
-        piece = self.table.pickles[group]
-        if not trust:
-            raise PermissionError(
-                f"{group} in {self._storage} is kept as a pickle, which can run any code when it is loaded: "
-                "open the repository with trust if you know who wrote it."
+    def pickle(self, group: str, *, trust: bool, doubt: Doubt | None = None) -> bytes:
+        """The pickle of a group; KeyError when there is none, NotTrusted without trust if ``doubt`` has any."""
+        data = self._piece(self.table.pickles[group], f"the pickle of {group}")
+        if trust:
+            return data
+        reason = "nobody vouches for it"
+        if doubt is not None:
+            reason = doubt(*self.header.key, group, data, self.table.signatures.get(group, ""))
+        if reason:
+            raise NotTrusted(
+                f"{group} is kept as a pickle, which can run any code when it is loaded, and {reason}. "
+                f"If you know who wrote it: %snapshot open {self._storage} --trust, or trust=True in Python."
             )
-        return self._piece(piece, f"the pickle of {group}")
+        return data
 
     def stored(self, number: int) -> StoredLeaf:
         """The leaf with that number; KeyError when there is none."""

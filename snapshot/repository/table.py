@@ -7,6 +7,7 @@ The JSON, gzipped, is a table of leaves whose block lists refer to ``sources``::
                  "kind": "numpy.ndarray", "bytes": "<f4", "shape": [1000, 50],
                  "blocks": [["<hash>", 0, <row>, <block>], ...]}, ...],
      "records": {"<group>": ["<hash>", 1, <offset>, <length>]}, "pickles": {...},
+     "signatures": {"<group of a pickle>": "<key>:<hmac>"},
      "names": {...}, "report": {...}}
 """
 
@@ -62,6 +63,7 @@ class Table:
     report: Mapping[str, str]
     plain: tuple[Variable, ...] = field(default=())
     numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
+    signatures: Mapping[str, str] = field(default_factory=dict)  #: group of a pickle -> who stored it
 
     def referred(self) -> set[Place]:
         """Every place that this table names."""
@@ -80,6 +82,8 @@ class Table:
             "plain": [_plain_out(one, self.numbers) for one in self.plain],
             "sources": list(sources),
         }
+        if self.signatures:
+            document["signatures"] = dict(self.signatures)
         text = json.dumps(document, separators=(",", ":"), default=_scalar)
         # no time inside: equal tables are equal bytes
         return gzip.compress(text.encode(), compresslevel=1, mtime=0)
@@ -99,6 +103,7 @@ class Table:
             report=document["report"],
             plain=tuple(_plain_in(one) for one in document["plain"]),
             numbers={one["path"]: number_in(one["value"]) for one in document["plain"] if "value" in one},
+            signatures=document.get("signatures", {}),
         )
 
 

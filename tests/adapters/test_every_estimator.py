@@ -33,7 +33,7 @@ NEIGHBOURS = "a compiled tree of neighbours"
 LOSS = "a compiled loss"
 SCIPY = "an object of SciPy"
 BUNCH = "a Bunch, a dict with attributes"
-#: Those that a new kernel makes, or fills where they are not fitted, only with trust -> what of them needs a pickle.
+#: Those of others that a new kernel makes, or fills where they are not fitted, only with trust -> what needs a pickle.
 NEEDS_TRUST = {
     **dict.fromkeys(("GammaRegressor", "PoissonRegressor", "TweedieRegressor"), LOSS),
     **dict.fromkeys(("GradientBoostingClassifier", "GradientBoostingRegressor"), LOSS),
@@ -105,12 +105,13 @@ def test_it_is_the_same_after_it_learned_other_things(name, kernel):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_new_kernel_gets_it_whole_or_not_at_all(name, kernel, new_kernel, tmp_path):
+def test_a_new_kernel_gets_a_strangers_whole_or_not_at_all(name, kernel, new_kernel, tmp_path, as_somebody_else):
     data, other = data_for(EVERY[name]), data_for(EVERY[name], other=True)
     estimators = {which: fit(fresh(EVERY[name]), data) for which in ("missing", "unfitted", "fitted")}
     said = {which: outputs(one, data) for which, one in estimators.items()}
     kernel.of(estimators, tmp_path / "run.zarr").store("before")
 
+    as_somebody_else()
     live = {"unfitted": fresh(EVERY[name]), "fitted": fit(fresh(EVERY[name]), other)}
     before = {which: outputs(one, data) for which, one in live.items()}
     names = new_kernel.names

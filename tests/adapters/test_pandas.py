@@ -270,9 +270,10 @@ def test_frames_inside_containers_come_back_in_a_new_kernel(tmp_path):
     pd.testing.assert_frame_equal(found["runs"]["first"][0], frame)
 
 
-def test_a_frame_that_needs_a_pickle_says_so_and_comes_with_trust(tmp_path):
+def test_a_strangers_frame_that_needs_a_pickle_says_so_and_comes_with_trust(tmp_path, as_somebody_else):
     frame = pd.DataFrame({"a": [1.0, 2], "c": pd.Categorical(["u", "v"])})
     Workspace({"df": frame}, tmp_path / "run.zarr").store("before")
+    as_somebody_else()
     found = {}
     status = Workspace(found, tmp_path / "run.zarr").restore("before")
     assert "pickle" in status.unused_reasons["df"]

@@ -1,0 +1,20 @@
+"""Every test has a key of its own to sign with: nothing is read from or written to the tester's home."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _the_testers_key_is_left_alone(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNAPSHOT_SECRET_FILE", str(tmp_path_factory.mktemp("secrets") / "mine"))
+        yield
+
+
+@pytest.fixture
+def as_somebody_else(monkeypatch, tmp_path_factory):
+    """From when it is called, this process is another user's: what was signed before is a stranger's."""
+
+    def become():
+        monkeypatch.setenv("SNAPSHOT_SECRET_FILE", str(tmp_path_factory.mktemp("somebody else") / "key"))
+
+    return become
