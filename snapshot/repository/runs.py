@@ -15,13 +15,13 @@ _FITTING = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 def new_run_name() -> str:
-    """Six digits of time, which sort, and four of chance, which keep kernels apart.
+    """Six digits of time, which sort, and six of chance, which keep apart what starts in the same second.
 
     The chance comes from the operating system, so a forked process draws another.
     """
     seconds = max(0, int(time.time()) - _EPOCH)
     clock = "".join(_DIGITS[seconds // 36**place % 36] for place in range(5, -1, -1))
-    return clock + "".join(secrets.choice(_DIGITS) for _ in range(4))
+    return clock + "".join(secrets.choice(_DIGITS) for _ in range(6))
 
 
 def check_run_name(name: str) -> str:
