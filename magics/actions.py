@@ -16,7 +16,8 @@ from IPython.core.error import UsageError
 
 from snapshot.budget import human_bytes
 from snapshot.magics.door import Door
-from snapshot.magics.listing import MOST_ROWS, Table, clock, counted, enumerated, reference_of, shortened
+from snapshot.magics.listing import MOST_ROWS, Table
+from snapshot.wording import clock, counted, enumerated, reference_of, shortened
 
 if TYPE_CHECKING:
     from snapshot.model import Snapshot

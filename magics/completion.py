@@ -16,8 +16,8 @@ from snapshot.magics.commands import BY_NAME
 from snapshot.magics.door import Door
 from snapshot.magics.expansion import literal
 from snapshot.magics.grammar import Argument, Command, Fits
-from snapshot.magics.listing import reference_of
 from snapshot.magics.words import quote, split
+from snapshot.wording import reference_of
 
 _IDENTIFIER = "snapshot_magic"
 _LINE = re.compile(r"(?:^|=)\s*%snapshot\s+(?P<rest>.*)$", re.DOTALL)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from snapshot.budget import human_bytes
-from snapshot.magics.listing import Table, clock, counted, enumerated
+from snapshot.magics.listing import Table
+from snapshot.wording import clock, counted, enumerated
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call

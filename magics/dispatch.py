@@ -14,8 +14,8 @@ from snapshot.magics.actions import Call
 from snapshot.magics.door import Door
 from snapshot.magics.expansion import expanded
 from snapshot.magics.grammar import Command, HelpShown, parse
-from snapshot.magics.listing import one_line
 from snapshot.magics.words import split
+from snapshot.wording import one_line
 
 MAGIC = "snapshot"
 

@@ -6,15 +6,11 @@ escaped, because a name may be any text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from snapshot.model import Snapshot
+from snapshot.wording import printable
 
 #: Rows shown before the rest is counted instead: beyond it a notebook gets slow to open.
 MOST_ROWS = 200
@@ -95,46 +91,3 @@ class Facts:
             for what, how in self.facts
         )
         return f"<table><tbody>{rows}</tbody></table>{self.below._repr_html_()}"
-
-
-# Control characters, line ends, lone surrogates and marks that turn the direction of text;
-# not every unprintable character, since emoji are joined by some.
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """``text`` on one line: line ends and control characters as Python writes them."""
-    return _UNSHOWABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def one_line(text: str) -> str:
-    """A message without its line breaks."""
-    return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
-
-
-def shortened(text: str, most: int = 80) -> str:
-    """``text`` without its end when it is long."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def clock(moment: datetime, now: datetime | None = None) -> str:
-    """An aware time in the reader's zone: the time of day, with the date unless it is today's."""
-    local = moment.astimezone()
-    today = (now or datetime.now().astimezone()).date()
-    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
-
-
-def reference_of(snap: Snapshot, run: str) -> str:
-    """``#12`` in this ``run``, ``#other.12`` in another: an id as commands take it."""
-    return f"#{snap.id}" if snap.run == run else f"#{snap.run}.{snap.id}"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 snapshot``, ``3 snapshots``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def enumerated(items: Sequence[str], most: int = 6) -> str:
-    """``a, b, c and 4 more``."""
-    shown = ", ".join(items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most:,} more"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from snapshot.budget import human_bytes
-from snapshot.magics.listing import Facts, Table, clock, counted, enumerated
+from snapshot.magics.listing import Facts, Table
+from snapshot.wording import clock, counted, enumerated
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from snapshot.magics.listing import MOST_ROWS, Table, clock, enumerated, one_line, printable
+from snapshot.magics.listing import MOST_ROWS, Table
+from snapshot.wording import clock, enumerated, one_line, printable
 
 HOSTILE = "<script>alert('x')</script> & \"q\" \x1b[31m\n😀"
 
