@@ -48,11 +48,11 @@ class Catalogue:
                 notes[found[2]][found[0], found[1]] = f"{layout.NOTES}/{name}"
         removed = self._read_records(filter(layout.is_collection, names))
         self._load(there - self.unreadable.keys())
-        headers = [self._headers[key] for key in there & self._headers.keys()]
+        headers = {key: self._headers[key] for key in there if key in self._headers}
         gone = {one.key: one.parent_key for one in removed}
-        gone |= {one.key: link(one.run, one.parent) for one in headers if one.key in notes["dropped"]}
-        labelled = self._labelled(headers, notes["label"], removed)
-        return [one for one in labelled if one.key not in gone], gone
+        gone |= {key: link(key[0], headers[key].parent) for key in notes["dropped"] if key in headers}
+        self._label(headers, notes["label"], removed)
+        return [one for key, one in headers.items() if key not in gone], gone
 
     def _read_records(self, names: Iterable[str]) -> list[Removed]:
         """What collections have removed, each once; a record is never changed."""
@@ -122,30 +122,28 @@ class Catalogue:
                         stacklevel=5,
                     )
 
-    def _labelled(
-        self, headers: list[Header], relabelled: Mapping[Key, str], removed: Iterable[Removed]
-    ) -> list[Header]:
-        """Each with the label it has now.
+    def _label(self, headers: dict[Key, Header], relabelled: Mapping[Key, str], removed: Iterable[Removed]) -> None:
+        """Give each the label it has now.
 
         A label stored again in a notebook's run has moved for good: the older snapshot
         does not get it back when the newer one loses it or is dropped.
         """
-        wanted = [one.key for one in headers if one.key in relabelled]
+        wanted = [key for key in relabelled if key in headers]
         found = self._storage.get_many([(relabelled[key], None) for key in wanted])
         said = {key: note for key, data in zip(wanted, found, strict=True) if (note := read_label(data))}
         claims: list[tuple[datetime, int, Header | Removed, str | None]]
-        claims = [(one.time, one.id, one, one.label) for one in headers if one.label is not None]
-        claims += [(said[one.key][1], one.id, one, said[one.key][0]) for one in headers if one.key in said]
+        claims = [(one.time, one.id, one, one.label) for one in headers.values() if one.label is not None]
+        bearers = {*said, *(one.key for _, _, one, _ in claims)}
+        claims += [(since, key[1], headers[key], label) for key, (label, since) in said.items()]
         claims += [(time, one.id, one, label) for one in removed for label, time in one.claims]
         last: dict[tuple[str, str, str | None], Key] = {}
         for _, _, one, label in sorted(claims, key=lambda claim: claim[:2]):
             last[one.run, one.notebook, label] = one.key
-
-        def now(one: Header) -> str | None:
-            label = said[one.key][0] if one.key in said else one.label
-            return label if last[one.run, one.notebook, label] == one.key else None
-
-        return [one if one.label is None and one.key not in said else replace(one, label=now(one)) for one in headers]
+        for key in bearers:
+            header = headers[key]
+            label = said[key][0] if key in said else header.label
+            is_last = last[header.run, header.notebook, label] == key
+            headers[key] = replace(header, label=label if is_last else None)
 
 
 def label_note(label: str | None) -> bytes:

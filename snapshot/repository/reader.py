@@ -31,10 +31,14 @@ class Committed:
         self.header = header
         self._storage = storage
         self._pieces = pieces
-        self.fetcher = Fetcher(storage, pieces)
 
     def __repr__(self) -> str:
         return f"<stored snapshot #{self.header.run}.{self.header.id}>"
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """What reads its blocks; made when it is needed, since a timeline has thousands of snapshots."""
+        return Fetcher(self._storage, self._pieces)
 
     @cached_property
     def table(self) -> Table:

@@ -31,7 +31,9 @@ class Snapshots:
     def timeline(self) -> list[Snapshot]:
         """Every snapshot that counts, oldest first; children of dropped ones linked anew."""
         headers, gone = self._catalogue.read()
-        return in_order(self._snapshot(one, relinked(one.key, one.parent, gone)) for one in headers)
+        return in_order(
+            self._snapshot(one, relinked(one.key, one.parent, gone) if gone else one.parent) for one in headers
+        )
 
     def content(self, snapshot: Snapshot) -> StoredContent:
         """What is stored for a snapshot, wherever its object came from. Raises ReferenceNotFound."""
@@ -58,12 +60,13 @@ class Snapshots:
         }
 
     def _snapshot(self, header: Header, parent: type_of_id | None) -> Snapshot:
-        before = self._made.get(header.key)
+        key = header.key
+        before = self._made.get(key)
         if before is not None and (before.label, before.parent) == (header.label, parent):
             return before
-        if header.key not in self._contents:
+        if key not in self._contents:
             self._add_content(header)
-        self._made[header.key] = made = Snapshot(
+        self._made[key] = made = Snapshot(
             id=header.id,
             label=header.label,
             step=header.step,
@@ -72,7 +75,7 @@ class Snapshots:
             parent=parent,
             note=header.note,
             notebook=header.notebook,
-            content=self._contents[header.key],
+            content=self._contents[key],
         )
         return made
 
