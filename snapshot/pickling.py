@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 from collections.abc import Callable, Container, Iterator
+from functools import partial
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -105,12 +107,34 @@ def _dump(root: Any, numbers: dict[int, int]) -> bytes | None:
 
 
 class _Unpickler(pickle.Unpickler):
+    """Instances are of the class that a cell of this kernel defines, if there is one; as it is, not as it was."""
+
     def __init__(self, data: bytes, load: Callable[[int], Any]) -> None:
         super().__init__(io.BytesIO(data))
         self._load = load
+        self._live: set[type] = set()
 
     def persistent_load(self, pid: Any) -> Any:
         return self._load(pid[1])
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        # what cloudpickle writes for a class of a notebook: make it empty, then fill it
+        if (module, name) == ("cloudpickle.cloudpickle", "_make_skeleton_class"):
+            return partial(self._class, found)
+        if (module, name) == ("cloudpickle.cloudpickle", "_class_setstate"):
+            return partial(self._fill, found)
+        return found
+
+    def _class(self, make: Callable[..., type], metaclass: type, name: str, bases: Any, about: Any, *more: Any) -> type:
+        live = getattr(sys.modules.get(about.get("__module__", "")), name, None)
+        if not isinstance(live, type) or live.__qualname__ != name:
+            return make(metaclass, name, bases, about, *more)
+        self._live.add(live)
+        return live
+
+    def _fill(self, fill: Callable[[type, Any], type], cls: type, state: Any) -> type:
+        return cls if cls in self._live else fill(cls, state)
 
 
 def only(load: Callable[[str], Any], names: Container[str]) -> Callable[[str], Any]:

@@ -173,9 +173,34 @@ def test_names_of_today_are_kept(today):
     assert today["mine"] == "made today"
 
 
-def test_what_would_need_a_pickle_is_listed_and_the_rest_goes_on(today):
-    assert today["('lost' in globals(), 'batches' in globals())"] == (False, False)
-    assert "lost" in today.restored.out
+def test_what_only_a_pickle_brings_back_comes_back_to_the_user_who_stored_it(today):
+    assert today["('lost' in globals(), 'batches' in globals())"] == (True, False)
+    assert today["type(lost) is Experiment"] is True
+
+
+def test_a_class_that_a_cell_defines_anew_stays_as_it_is(start, yesterday):
+    kernel = start(yesterday.folder)
+    kernel.run("%load_ext snapshot\nclass Experiment:\n    version = 2")
+    kernel.run("%snapshot restore before --only lost")
+    assert kernel["(type(lost) is Experiment, lost.version)"] == (True, 2)
+
+
+def test_without_its_class_the_object_comes_back_with_one_of_its_own(start, yesterday):
+    kernel = start(yesterday.folder)
+    kernel.run("%load_ext snapshot")
+    kernel.run("%snapshot restore before --only lost")
+    assert kernel["(type(lost).__name__, 'Experiment' in globals())"] == ("Experiment", False)
+
+
+def test_somebody_else_gets_the_rest_and_is_told_what_would_need_trust(start, yesterday, tmp_path):
+    kernel = start(yesterday.folder, SNAPSHOT_SECRET_FILE=str(tmp_path / "their key"))
+    kernel.run("%load_ext snapshot\n" + IMPORTS + TODAY)
+    restored = kernel.run("%snapshot restore before")
+    assert kernel["('lost' in globals(), small.tolist())"] == (False, [0, 1, 2])
+    assert "lost" in restored.out
+    kernel.run("%snapshot open snapshots.zarr --trust")
+    kernel.run("%snapshot restore before")
+    assert kernel["type(lost) is Experiment"] is True
 
 
 def test_the_message_is_two_lines_at_most(today):
