@@ -11,13 +11,13 @@ from threading import RLock
 from snapshot.errors import RepositoryError
 from snapshot.model import Snapshot
 from snapshot.repository import layout
-from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.commit import Commit, Rows
 from snapshot.repository.entry import Entry
 from snapshot.repository.folded import Folding
 from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
+from snapshot.repository.newest import newest
 from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
@@ -182,8 +182,7 @@ class Writer:
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
         if not self._reusable.sources:
-            headers, _ = Catalogue(self._storage).read()
-            for header in sorted(headers, key=lambda one: (one.time, one.run, one.id))[-_LOOKED_AT:]:
+            for header in newest(self._storage, _LOOKED_AT):
                 self._reusable.learn(header)
         self._pack = max([first_pack, *(int(name) + 1 for name in there if name.isdecimal())])
 
