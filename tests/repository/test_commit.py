@@ -334,7 +334,7 @@ def test_a_forked_process_writes_a_run_of_its_own(example, home):
 def test_run_names_sort_and_differ(example, home):
     names = [Repository.create_or_open(home).writer().run for _ in range(50)]
     assert len(set(names)) == 50
-    assert all(re.fullmatch("[0-9a-z]{10}", name) for name in names)
+    assert all(re.fullmatch("[0-9a-z]{12}", name) for name in names)
     assert [name[:6] for name in names] == sorted(name[:6] for name in names)
 
 
