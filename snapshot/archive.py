@@ -55,6 +55,7 @@ class Archive:
         *,
         run: str | None = None,
         trust: bool = False,
+        durable: bool = False,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.repository: Repository | None = None
@@ -64,7 +65,7 @@ class Archive:
         self._engine = engine
         self._outbox: Outbox | None = None
         if target is not None:
-            self.repository = open_for_writing(target, storage_options)
+            self.repository = open_for_writing(target, storage_options, durable=durable)
             writer = self.repository.writer(self.run, notebook)
             self._outbox = Outbox(self.repository, writer, engine, lock or forked_lock())
             self._collecting = Collecting(self.repository.collect)
@@ -303,14 +304,16 @@ def open_repository(target: str | Path | Any, storage_options: Mapping[str, Any]
     return Repository(target, decode=Records(), storage_options=storage_options)
 
 
-def open_for_writing(target: Any, storage_options: Mapping[str, Any] | None = None) -> Repository:
+def open_for_writing(
+    target: Any, storage_options: Mapping[str, Any] | None = None, *, durable: bool = False
+) -> Repository:
     """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
     from snapshot.repository import Repository
 
     wait_for_all()
     if isinstance(target, Repository):
         return target
-    return Repository.create_or_open(target, decode=Records(), storage_options=storage_options)
+    return Repository.create_or_open(target, decode=Records(), durable=durable, storage_options=storage_options)
 
 
 class Records:

@@ -47,7 +47,8 @@ class Workspace:
     ``repository`` is None (memory only), a path, a URL or a ``Repository``. For a URL
     (``s3://bucket/run.zarr``) the user's ordinary credentials are taken; ``storage_options``
     (``endpoint``, ``region``, ...) go to obstore. With ``trust`` pickles in the repository
-    are loaded whoever wrote them. One lock guards everything, so a training thread may store too.
+    are loaded whoever wrote them; with ``durable`` what was written to a folder survives a power
+    cut. One lock guards everything, so a training thread may store too.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Workspace:
         *,
         notebook: str = "",
         trust: bool = False,
+        durable: bool = False,
         storage_options: Mapping[str, Any] | None = None,
         hidden: Mapping[str, Any] | None = None,
         memory_budget: int | None = None,
@@ -66,7 +68,7 @@ class Workspace:
         budget = default_budget() if memory_budget is None else memory_budget
         self._engine = Engine(namespace, hidden, budget, limits or Limits())
         self._lock = forked_lock()
-        about = {"trust": trust, "storage_options": storage_options}
+        about = {"trust": trust, "durable": durable, "storage_options": storage_options}
         self._archive = Archive(repository, notebook, self._engine, self._lock, **about)  # type: ignore[arg-type]
         self._shelf = Shelf(self._engine, self._archive.run, notebook)
         self._changes = Changes(self._engine, self._shelf, cells_run or (lambda: 0))
@@ -425,10 +427,15 @@ class Workspace:
     # --- disk
 
     def open(
-        self, target: Any, *, trust: bool = False, storage_options: Mapping[str, Any] | None = None
+        self,
+        target: Any,
+        *,
+        trust: bool = False,
+        durable: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Any:
         """Use another repository from now on; snapshots in memory stay. Returns it."""
-        about = {"run": self.run, "trust": trust, "storage_options": storage_options}
+        about = {"run": self.run, "trust": trust, "durable": durable, "storage_options": storage_options}
         with self._lock:
             opened = Archive(target, self.notebook, self._engine, self._lock, **about)  # type: ignore[arg-type]
             self._archive.close()
