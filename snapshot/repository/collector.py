@@ -114,8 +114,7 @@ def _remove(storage: Storage, due: Mapping[Tombstone, datetime], report: Collect
         storage.delete(record)
         return
     report.freed += storage.remove(*dead.keys())
-    for pack in dead.packs():
-        storage.delete_folder(pack)
+    storage.delete_folder(*dead.packs())
     for array in dead.arrays():
         _tidy(storage, array)
     # whoever goes on after us finds what to delete in the tables, so they go after it
@@ -179,11 +178,8 @@ def _tidy(storage: Storage, folder: str) -> None:
 
 def _bury(storage: Storage, due: Mapping[Tombstone, datetime], report: Collected) -> None:
     """Folders, then tombstones: those whose folder has gone, because they are what hides it."""
-    for one in due:
-        if one.in_folder:
-            storage.delete(one.note)
-        if not one.undone:
-            storage.delete_folder(layout.snapshot_folder(*one.key))
+    storage.delete(*(one.note for one in due if one.in_folder))
+    storage.delete_folder(*(layout.snapshot_folder(*one.key) for one in due if not one.undone))
     runs = {one.key[0] for one in due}
     there = {(run, name) for run in runs for name in storage.children(layout.snapshots_folder(run))}
     for one in due:

@@ -155,6 +155,15 @@ class Files:
                     size += found.st_size
         return size
 
+    def delete_folders(self, prefixes: Sequence[str]) -> None:
+        """As :meth:`delete_folder` for several: on some disks each waits for milliseconds."""
+        if len(prefixes) <= AT_ONCE:
+            for prefix in prefixes:
+                self.delete_folder(prefix)
+        else:
+            with ThreadPoolExecutor(2 * AT_ONCE, "snapshot-delete") as pool:
+                list(pool.map(self.delete_folder, prefixes))
+
     def delete_folder(self, prefix: str) -> None:
         """Take a folder away if nothing is left in it."""
         with suppress(OSError):

@@ -142,10 +142,10 @@ class Storage:
         except OSError as error:
             raise self._in_our_words(error, writing=True) from error
 
-    def delete_folder(self, prefix: str) -> None:
-        """Take an empty folder away; only disks have such a thing."""
+    def delete_folder(self, *prefixes: str) -> None:
+        """Take empty folders away; only disks have such a thing."""
         if self.folder is not None:
-            self._files.delete_folder(prefix)
+            self._files.delete_folders(prefixes)
 
     def delete_below(self, prefix: str) -> None:
         """Take away everything below ``prefix`` of a store."""

@@ -22,7 +22,7 @@ def small_folds(monkeypatch):
 
 @pytest.fixture
 def home(tmp_path):
-    """23 snapshots: an array that changes, one that does not, a view, numbers, one of another shape, one that goes."""
+    """23 snapshots: an array that changes, one that does not, a view, numbers, one of another shape, one gone."""
     home = tmp_path / "run.zarr"
     rng = np.random.default_rng(0)
     names = {"w": rng.standard_normal((300, 400)), "same": np.arange(20_000.0), "small": np.zeros(3), "loss": 1.0}
