@@ -274,9 +274,24 @@ def _share(made: Capture, previous: Capture) -> None:
         made.names = previous.names
     if made.references.keys() == previous.references.keys():
         made.references = previous.references
-    shared = made.records is previous.records and made.leaves is previous.leaves
-    if shared and made.roots is previous.roots and not made.groups:
+    if same_graph(made, previous):
         made.paths = previous.paths
+
+
+def same_graph(left: Capture, right: Capture) -> bool:
+    """Whether two captures differ in the contents of their leaves at most; not known of those with groups."""
+    return (
+        left.records is right.records
+        and left.roots is right.roots
+        and not left.groups
+        and (
+            left.leaves is right.leaves
+            or (
+                left.leaves.keys() == right.leaves.keys()
+                and all(one.form == right.leaves[handle].form for handle, one in left.leaves.items())
+            )
+        )
+    )
 
 
 def _same_values(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:

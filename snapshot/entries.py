@@ -14,7 +14,8 @@ from typing import Any, cast
 import numpy as np
 
 from snapshot import pickling
-from snapshot.content import MemoryContent
+from snapshot.capture import Capture, same_graph
+from snapshot.content import MemoryContent, number_variable
 from snapshot.engine import Engine
 from snapshot.graph import encode_groups
 from snapshot.model import Content, Snapshot
@@ -34,11 +35,14 @@ class Entries:
         self._groups: dict[str, tuple[Any, bytes]] = {}
         self._pickles = pickling.Pickles()
         self._known: dict[str, bytes] = {}
+        self._last: Capture | None = None
 
-    def of(self, snapshot: Snapshot, block: Callable[[bytes], Any]) -> tuple[Entry, int]:
+    def of(
+        self, snapshot: Snapshot, block: Callable[[bytes], Any], wrote: Callable[[int], None]
+    ) -> tuple[Entry, int]:
         """The entry of a snapshot in memory, and how many bytes of it are not shared with the entry before.
 
-        ``block`` returns the bytes of a digest; blocks are not counted.
+        ``block`` returns the bytes of a digest, ``wrote`` is told what is written; blocks are not counted.
         """
         content = snapshot.content
         assert isinstance(content, MemoryContent)
@@ -48,7 +52,9 @@ class Entries:
         for handle, held in capture.leaves.items():
             path, role, aliases = named.get(handle, ("", held.form.role, ()))
             leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
-        self._groups = encode_groups(capture, self._groups)
+        if self._last is None or not same_graph(capture, self._last):
+            self._groups = encode_groups(capture, self._groups)
+        self._last = capture
         numbers = numbers_of(capture)
         pickles = self._pickles.of(capture)
         entry = Entry(
@@ -60,8 +66,9 @@ class Entries:
             block=block,
             pickles=pickles,
             sign=signer() if pickles else None,
-            plain=tuple(content.variables[name] for name in numbers),
+            plain=tuple(number_variable(name, value) for name, value in numbers.items()),
             numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
+            wrote=wrote,
         )
         before, self._known = self._known, {**entry.records, **{f"pickle {n}": p for n, p in entry.pickles.items()}}
         new = sum(len(data) for name, data in self._known.items() if before.get(name) is not data)

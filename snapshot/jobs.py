@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from snapshot.outbox import Outbox
 
 
+class Unwanted(Exception):
+    """A snapshot was dropped, or its store interrupted, while it was written."""
+
+
 class Write:
     """One snapshot on its way."""
 
@@ -20,11 +24,11 @@ class Write:
 
     def __init__(self, outbox: Outbox, nbytes: int) -> None:
         self.nbytes = nbytes
-        self.written = 0
         self.unwanted = False
         self.held: tuple[bytes, ...] = ()
         self._outbox = outbox
         self._borrowed: list[bytes] = []
+        self._sizes: list[int] = []  # appending is safe from any thread
 
     def hold(self) -> None:
         """Keep its blocks in the pool, even if the snapshot is dropped meanwhile."""
@@ -36,6 +40,17 @@ class Write:
         block = self._outbox.blocks.borrow(digest)
         self._borrowed.append(digest)
         return block.data
+
+    @property
+    def written(self) -> int:
+        """How many bytes have been written, or are just being."""
+        return min(sum(self._sizes), self.nbytes)
+
+    def wrote(self, nbytes: int) -> None:
+        """Some more bytes go to the disk; ends the writing of what nobody wants any more."""
+        if self.unwanted:
+            raise Unwanted
+        self._sizes.append(nbytes)
 
     def run(self) -> None:
         snapshot = self.entry.snapshot

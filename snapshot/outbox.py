@@ -91,7 +91,7 @@ class Outbox:
         """
         job = Write(self, nbytes)
         try:
-            job.entry, more = self._entries.of(snapshot, job.borrow)
+            job.entry, more = self._entries.of(snapshot, job.borrow, job.wrote)
         except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
             self._stays(snapshot, error)
             self.settle()

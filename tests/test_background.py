@@ -8,14 +8,17 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from zarr.storage import LocalStore, WrapperStore
 
 from snapshot.background import Background
+from snapshot.cutting import BLOCK_BYTES
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import Repository
+from snapshot.repository.addresses import WRITE_AT_ONCE
 from snapshot.workspace import Workspace
 
 PATIENCE = 60
@@ -26,15 +29,22 @@ class Gate(WrapperStore):
 
     def __init__(self, store):
         super().__init__(store)
+        self.count = 0
         self.open, self.reached = threading.Event(), threading.Event()
         self.open.set()
         self.refuses = lambda key: False
+        self.holds = lambda value: True
+        self.until = 1  #: so many that are held count as the gate being reached
+        self.waiters = ThreadPoolExecutor(64)
 
     async def set(self, key, value):
-        self.reached.set()
-        if not self.open.is_set():
-            # reads go on meanwhile
-            await asyncio.to_thread(self.open.wait, PATIENCE)
+        if self.holds(value):
+            self.count += 1
+            if self.count >= self.until:
+                self.reached.set()
+            if not self.open.is_set():
+                # reads go on meanwhile, and have their own threads
+                await asyncio.get_running_loop().run_in_executor(self.waiters, self.open.wait, PATIENCE)
         if self.refuses(key):
             raise OSError(28, "No space left on device")
         await super().set(key, value)
@@ -42,6 +52,7 @@ class Gate(WrapperStore):
     def close_gate(self):
         self.open.clear()
         self.reached.clear()
+        self.count = 0
 
 
 @pytest.fixture
@@ -116,7 +127,8 @@ def test_where_each_snapshot_stands_is_known(workspace, gate):
     workspace._engine.namespace["w"].fill(1)
     held = begin(workspace, gate)
     kept = workspace.store("kept", memory=True)
-    assert [workspace.state(snap) for snap in (first, held, kept)] == ["on disk", "writing", "memory only"]
+    states = [workspace.state(snap).partition(",")[0] for snap in (first, held, kept)]
+    assert states == ["on disk", "writing", "memory only"]
     assert workspace.progress.waiting == 1
     assert workspace.progress.total >= 8000
     gate.open.set()
@@ -179,6 +191,41 @@ def test_blocks_of_a_dropped_snapshot_stay_until_it_is_written(workspace, gate, 
     workspace.flush()
     assert workspace.nbytes_in_memory == 8000
     assert Repository(folder)["next"]["w"].tolist() == [1] * 1000
+
+
+@pytest.fixture
+def half_written(gate):
+    """A workspace whose second snapshot of 160 MB has got some blocks further, but not all of them."""
+    names = {"w": np.arange(20_000_000.0)}  # more blocks than are written at once
+    workspace = Workspace(names, gate)
+    workspace.store("first")
+    workspace.flush()
+    names["w"] += 1
+    gate.holds, gate.until = lambda value: len(value) > 1_000_000, WRITE_AT_ONCE
+    begin(workspace, gate)
+    return workspace
+
+
+def test_how_much_of_a_long_write_is_done_is_known(half_written, gate):
+    progress = half_written.progress
+    assert (progress.waiting, progress.written) == (1, WRITE_AT_ONCE * BLOCK_BYTES)
+    assert 160_000_000 <= progress.total < 160_100_000
+    assert half_written.state(half_written["held"]) == "writing, 33.6 MB of 160.0 MB"
+    gate.open.set()
+    half_written.flush()
+    assert half_written.state(half_written["held"]) == "on disk"
+
+
+def test_what_is_dropped_while_it_is_written_is_written_no_further(half_written, gate, folder):
+    before = {file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 1_000_000}
+    written = half_written.progress.written
+    job = next(iter(half_written._archive._outbox._jobs.values()))
+    half_written.drop("held")
+    gate.open.set()
+    half_written.flush()
+    assert job.written == written
+    assert on_disk(folder) == ["first"]
+    assert {file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 1_000_000} == before
 
 
 def refusing(gate, words):

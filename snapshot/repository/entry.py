@@ -49,6 +49,8 @@ class Entry:
     until the commit is done. ``plain`` describes numbers that live in the records, so
     that they are listed among the variables, and ``numbers`` has their values, so that a
     series of them needs no records. ``sign`` signs a pickle, see ``snapshot.signing``.
+    ``wrote`` is told the number of bytes whenever some are about to be written, by any
+    thread; what it raises ends the commit.
     """
 
     snapshot: Snapshot
@@ -61,6 +63,7 @@ class Entry:
     plain: tuple[Variable, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
     sign: Sign | None = None
+    wrote: Callable[[int], None] = lambda nbytes: None
 
 
 class StoredEntry(Protocol):

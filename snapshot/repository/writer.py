@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_hex
@@ -11,7 +12,7 @@ from threading import RLock
 from snapshot.errors import RepositoryError
 from snapshot.model import Snapshot
 from snapshot.repository import layout
-from snapshot.repository.commit import Commit, Rows
+from snapshot.repository.commit import Bytes, Commit, Rows
 from snapshot.repository.entry import Entry
 from snapshot.repository.folded import Folding
 from snapshot.repository.folder import make_folder
@@ -96,7 +97,8 @@ class Writer:
             plan = self._plan(entry, self._reusable.known, own)
             while True:
                 before, table = table, plan.table.encode()
-                self._storage.put([*groups, *plan.writes.items(), (key, partial(bytes, table))])
+                writes = [(one, partial(_told, entry.wrote, data)) for one, data in plan.writes.items()]
+                self._storage.put([*groups, *writes, (key, partial(bytes, table))])
                 self._leave_note((self._run, entry.snapshot.id), before)
                 # the table is there before this look, and that is what the collector relies on
                 forgot, collecting = self._reusable.look()
@@ -259,3 +261,10 @@ class Writer:
         parent = snapshot.parent
         foreign = isinstance(parent, int) and snapshot.run != self._run and parent not in self._committed
         return f"{snapshot.run}.{parent}" if foreign else parent
+
+
+def _told(wrote: Callable[[int], None], data: Callable[[], Bytes | Sequence[Bytes]]) -> Bytes | Sequence[Bytes]:
+    """What is to be written, once ``wrote`` knows how much it is."""
+    parts = data()
+    wrote(len(parts) if isinstance(parts, bytes | memoryview) else sum(map(len, parts)))
+    return parts
