@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from snapshot.adapters.protocol import LeafAdapter, is_leaf_adapter
+from snapshot.adapters.protocol import Form, LeafAdapter, is_leaf_adapter
 from snapshot.blocks import put_contents, view_of
 from snapshot.capture import AnyHandle, Held
 from snapshot.engine import Engine
@@ -69,12 +69,13 @@ class LeafBinder:
             return known
         held = self._leaves.held(number)
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
+        attributes = self._graph.attributes.get(number)
         if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
             handle = self._engine.handles.of(live, handler)
             if handle in self.held:
                 # one live array cannot be two stored ones
                 return self._new_leaf(number, held, path)
-            return self._keep(number, handle, held, path) if self._load(number, path) else handle
+            return self._keep(number, handle, held, path, attributes) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
 
     def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
@@ -95,14 +96,13 @@ class LeafBinder:
             return False
         return True
 
-    def _keep(self, number: int, handle: Handle, held: Held, path: str) -> Handle:
+    def _keep(self, number: int, handle: Handle, held: Held, path: str, attributes: Node | None) -> Handle:
         self._handles[number] = handle
         view = held.leaf.view
         if view is not None:
             # a view is written through its own memory here: its base may be another object now
             held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)
         self.held[handle] = held
-        attributes = self._graph.attributes.get(number)
         if attributes is not None:
             self._attributes(handle, attributes, path)
         return handle
@@ -133,7 +133,11 @@ class LeafBinder:
         handle = self._engine.handles.of(made, adapter)
         self.made[handle] = None
         self._load(number, path)
-        return self._keep(number, handle, held, path)
+        if attributes is not None and _class_of(adapter.form(made)) != _class_of(held.form):
+            # an instance of the base class has no place for them
+            self._unused[f"{path}.{attributes.state[1]}"] = "its class is not defined here"
+            attributes = None
+        return self._keep(number, handle, held, path, attributes)
 
     def _new_contents(self, number: int, held: Held, path: str) -> np.ndarray[Any, Any]:
         view = held.leaf.view
@@ -146,3 +150,7 @@ class LeafBinder:
                 if dense and memory.shape == base.leaf.shape and memory.flags.writeable:
                     return view_of(memory, held.leaf)
         return self._leaves.contents(number)
+
+
+def _class_of(form: Form) -> Any:
+    return dict(form.meta).get("class")

@@ -103,12 +103,14 @@ def resolve(
     *,
     run: str | None,
     head: Snapshot | None = None,
+    own_first: bool = False,
 ) -> Snapshot:
     """The snapshot that ``reference`` means.
 
     ``run`` is the run that a bare ``#12`` belongs to; ``head`` is the snapshot that the
     present descends from, by default the newest of ``run``, else the newest of all.
-    Of equal labels the newest counts. Raises ReferenceNotFound with what is known.
+    Of equal labels the newest counts; with ``own_first`` the newest of ``run``, if it has one:
+    another kernel may store in the same place. Raises ReferenceNotFound with what is known.
     """
     if isinstance(reference, Snapshot):
         return reference
@@ -119,10 +121,10 @@ def resolve(
     ordered = in_order(snapshots)
     name, tilde, count = reference.rpartition("~")
     if not tilde:
-        return _named(reference, ordered, run, head)
+        return _named(reference, ordered, run, head, own_first)
     if not (count.isascii() and count.isdecimal()):
         raise ReferenceNotFound(f"{reference!r} needs a number behind '~', as in {name or 'latest'}~1.")
-    line = branch(ordered, _named(name, ordered, run, head))
+    line = branch(ordered, _named(name, ordered, run, head, own_first))
     if int(count) >= len(line):
         raise ReferenceNotFound(
             f"{reference!r} goes {count} back, but only {len(line) - 1} came before {name!r} on its branch."
@@ -130,7 +132,9 @@ def resolve(
     return line[-1 - int(count)]
 
 
-def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None) -> Snapshot:
+def _named(
+    name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None, own_first: bool
+) -> Snapshot:
     found: Snapshot | None
     # a snapshot without variables is empty, hence false: never test it for truth
     present = head if head is not None else _default_head(ordered, run)
@@ -141,7 +145,9 @@ def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot |
     elif name.startswith("@"):
         found = _by_step(name[1:], ordered, present)
     else:
-        found = next((one for one in reversed(ordered) if one.label == name), None)
+        labelled = [one for one in ordered if one.label == name]
+        own = [one for one in labelled if one.run == run] if own_first else []
+        found = next(reversed(own or labelled), None)
     if found is None:
         raise ReferenceNotFound(_not_found(name, ordered, run))
     return found

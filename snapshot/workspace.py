@@ -121,7 +121,7 @@ class Workspace:
         # #run.n names one snapshot whoever stored it; everything else is this notebook's
         full = reference.startswith("#") and "." in reference
         with self._lock:
-            return resolve(reference, self.snapshots(all=full), run=self.run, head=self.head)
+            return resolve(reference, self.snapshots(all=full), run=self.run, head=self.head, own_first=True)
 
     @property
     def nbytes_in_memory(self) -> int:

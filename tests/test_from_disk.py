@@ -428,3 +428,51 @@ def test_deferred_values_wait_for_the_variables_that_are_to_take_them(tmp_path):
     live["net"] = torch.nn.Linear(2, 2)
     status.apply_deferred().assert_consumed()
     assert torch.equal(live["net"].weight, stored["net"].weight)
+
+
+SUBCLASSES = """
+    import sys, warnings
+    import numpy as np, snapshot
+    if sys.argv[2] == "store":
+        class Mine(np.ndarray):
+            pass
+        mine = np.arange(3.0).view(Mine)
+        mine.unit = "kg"
+        names = {"masked": np.ma.array([1, 2], mask=[0, 1], fill_value=7), "mine": mine, "x": 3}
+        snapshot.Workspace(names, sys.argv[1]).store("before")
+    else:
+        assert "numpy.ma" not in sys.modules
+        names = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", snapshot.SnapshotWarning)
+            status = snapshot.Workspace(names, sys.argv[1]).restore("before")
+        masked, mine = names["masked"], names["mine"]
+        print(type(masked).__name__, masked.tolist(), masked.fill_value, type(mine).__name__, mine.tolist(), names["x"])
+        print(dict(status.unused_reasons))
+"""
+
+
+def test_arrays_of_subclasses_come_back_in_a_process_that_does_not_know_them_and_cost_nothing_else(tmp_path):
+    def run(verb):
+        command = [sys.executable, "-c", textwrap.dedent(SUBCLASSES), tmp_path / "run.zarr", verb]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    run("store")
+    assert run("restore") == [
+        "MaskedArray [1, None] 7 ndarray [0.0, 1.0, 2.0] 3",
+        "{'mine.unit': 'its class is not defined here'}",
+    ]
+
+
+def test_of_equal_labels_in_one_place_a_workspace_means_its_own(tmp_path):
+    names = {"x": 1}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    workspace.store("before")
+    other = Workspace({"x": 2}, tmp_path / "run.zarr")
+    other.store("before")
+    other.store("elsewhere")
+    other.close()
+    names["x"] = 8
+    workspace.restore("before")
+    assert names["x"] == 1
+    assert workspace["elsewhere"].run == other.run

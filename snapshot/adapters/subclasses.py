@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,9 +27,11 @@ def name_class(cls: type) -> str:
 def find_class(name: str, base: type) -> type:
     """The subclass of ``base`` with that name; ``base``, with a warning, when there is none here.
 
-    Nothing is imported for it.
+    Nothing is imported for it but ``numpy.ma``, which NumPy itself loads when it is first used.
     """
     module, _, qualified = name.partition(":")
+    if module in ("numpy.ma", "numpy.ma.core"):
+        import_module(module)
     found: Any = _met.get(name) or sys.modules.get(module)
     if not isinstance(found, type):
         for part in qualified.split("."):
