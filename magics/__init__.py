@@ -4,7 +4,7 @@
   ``expansion`` how ``{expression}`` is filled in;
 * ``actions``, ``contents``, ``where`` what the commands do; ``listing`` what they show;
 * ``dispatch`` a line -> its command; ``completion``, ``manual`` the table's other readers;
-* ``door`` the workspace of a shell.
+* ``door`` the workspace of a shell, ``cells`` when a click may touch its variables.
 
 Loading imports neither zarr nor NumPy nor anything that draws: the workspace is made by
 the first command.
@@ -49,6 +49,7 @@ def load_ipython_extension(shell: Any) -> None:
     _loaded.append(door)
     dispatch.register(shell, door)
     completion.register(shell, door)
+    shell.events.register("pre_run_cell", door.cells.began)
     shell.events.register("post_run_cell", door.cell_ended)
     door.take_over()
     if door.announcement:
@@ -66,5 +67,7 @@ def unload_ipython_extension(shell: Any) -> None:
     _loaded.remove(door)
     dispatch.unregister(shell)
     completion.unregister(shell)
+    shell.events.unregister("pre_run_cell", door.cells.began)
     shell.events.unregister("post_run_cell", door.cell_ended)
+    door.cells.ended()
     door.give_up()

@@ -130,6 +130,7 @@ COMMANDS: tuple[Command, ...] = (
         pictures.compare,
         (_reference("ref"), _reference("other", f"{_REFERENCE_HELP}; left out: the present", "?"), _THEME),
     ),
+    Command("browse", "look through the snapshots; store, restore, label and drop by click", pictures.browse),
     Command(
         "open",
         "keep this notebook's snapshots in another repository",

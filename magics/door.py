@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from snapshot.magics.cells import Cells
+
 if TYPE_CHECKING:
     from snapshot.model import Snapshot
     from snapshot.workspace import Workspace
@@ -33,6 +35,7 @@ class Door:
         self.seen: Sequence[Snapshot] = ()  #: what the timeline was when a command last looked
         self.rewrote = False  #: whether a command in this cell changed variables
         self._cells = 0
+        self.cells = Cells(shell)
 
     @property
     def workspace(self) -> Workspace:
@@ -89,6 +92,7 @@ class Door:
         """Count a cell, for ``undo`` to say how many ran since; a restore is not one of them."""
         self._cells += not self.rewrote
         self.rewrote = False
+        self.cells.ended()
 
     @property
     def announcement(self) -> str | None:

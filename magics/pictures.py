@@ -35,6 +35,12 @@ def compare(call: Call) -> Any:
     return widgets.Compare(before, after, theme=given.theme or "light")
 
 
+def browse(call: Call) -> Any:
+    """``%snapshot browse``: the timeline to look through and to act on."""
+    widgets = _widgets("browse", "%snapshot list shows the timeline without them")
+    return widgets.Browse(call.workspace, call.door.cells)
+
+
 def _widgets(command: str, instead: str) -> ModuleType:
     """What draws; a :class:`UsageError` that says what is missing, and how to do without."""
     try:

@@ -23,7 +23,7 @@ from snapshot.widgets.published import hiding_rule, list_style
 from snapshot.widgets.theme import Theme
 
 CSS_CLASS = "snapshot-compare"
-_ROWS = 7
+_LINES = 3, 8  # the list is as tall as what it lists, within these
 
 
 def draw(viewpoint: CompareViewpoint, theme: Theme) -> Picture:
@@ -54,7 +54,7 @@ class CompareView:
             description="Ranked by", options=[(words, by) for by, words in RANKINGS.items()], layout=narrow
         )
         self.spectra = ipywidgets.Button(description="Singular values", disabled=True)
-        self.list = ipywidgets.Select(description="Changed", rows=_ROWS, layout=wide)
+        self.list = ipywidgets.Select(description="Changed", layout=wide)
         self.picture = ipywidgets.Image(
             format="png", width=SIZE[0], layout=ipywidgets.Layout(max_width="100%", height="auto")
         )
@@ -82,6 +82,7 @@ class CompareView:
         options = [(one.label, one.path) for one in listed]
         if list(self.list.options) != options:
             self.list.options = options
+            self.list.rows = min(max(len(options), _LINES[0]), _LINES[1])
         self.list.value = item.path if item else None
         drawn = item is not None and viewpoint.texts() is None
         pair = viewpoint.pair() if drawn else None

@@ -73,5 +73,5 @@ def hiding_rule(css_class: str) -> Any:
 
 def list_style(css_class: str) -> Any:
     """An invisible widget that sets the lists of this view in type of one width: their columns line up."""
-    rule = f".{css_class} select[size] {{font-family: var(--jp-code-font-family, monospace)}}"
+    rule = f".{css_class} .widget-select select {{font-family: var(--jp-code-font-family, monospace)}}"
     return ipywidgets.HTML(f"<style>{rule}</style>", layout=ipywidgets.Layout(display="none"))
