@@ -126,10 +126,10 @@ class _Unpickler(pickle.Unpickler):
             return partial(self._fill, found)
         return found
 
-    def _class(self, make: Callable[..., type], metaclass: type, name: str, bases: Any, about: Any, *more: Any) -> type:
+    def _class(self, make: Callable[..., type], meta: type, name: str, bases: Any, about: Any, *rest: Any) -> type:
         live = getattr(sys.modules.get(about.get("__module__", "")), name, None)
         if not isinstance(live, type) or live.__qualname__ != name:
-            return make(metaclass, name, bases, about, *more)
+            return make(meta, name, bases, about, *rest)
         self._live.add(live)
         return live
 
