@@ -74,6 +74,16 @@ def restore(call: Call) -> None:
     print(status)
 
 
+def resume(call: Call) -> None:
+    """``%snapshot resume``: the status of a restore, or that there is nothing to go on from."""
+    given = call.given
+    status = call.workspace.resume(only=given.only, code=given.code or "keep", defer=given.defer)
+    if status is None:
+        print(f"nothing to resume from yet ({_place(call.workspace)}): starting from scratch")
+    else:
+        print(status)
+
+
 def list_(call: Call) -> Table:
     """``%snapshot list``: oldest first, an arrow at the one the present descends from."""
     workspace, everything = call.workspace, call.given.all

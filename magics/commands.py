@@ -60,6 +60,17 @@ COMMANDS: tuple[Command, ...] = (
         rewrites=True,
     ),
     Command(
+        "resume",
+        "restore the latest snapshot if there is one, else go on from scratch",
+        actions.resume,
+        (
+            _ONLY,
+            Argument("--code", "functions redefined since (keep)", choices=("keep", "restore")),
+            Argument("--defer", "let values wait for variables that do not exist yet"),
+        ),
+        rewrites=True,
+    ),
+    Command(
         "list",
         "list the snapshots",
         actions.list_,

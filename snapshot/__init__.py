@@ -37,6 +37,7 @@ _HOMES = {
     "redo": "snapshot.current",
     "register_adapter": "snapshot.adapters.added",
     "restore": "snapshot.current",
+    "resume": "snapshot.current",
     "rollback": "snapshot.current",
     "store": "snapshot.current",
     "undo": "snapshot.current",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from snapshot.current import open as open
     from snapshot.current import redo as redo
     from snapshot.current import restore as restore
+    from snapshot.current import resume as resume
     from snapshot.current import rollback as rollback
     from snapshot.current import store as store
     from snapshot.current import undo as undo

@@ -46,6 +46,11 @@ def restore(reference: Any = "latest", **options: Any) -> RestoreStatus:
     return current_workspace().restore(reference, **options)
 
 
+def resume(**options: Any) -> RestoreStatus | None:
+    """Go on where this notebook stopped: restore its latest snapshot, or return None when there is none yet."""
+    return current_workspace().resume(**options)
+
+
 def assign(values: dict[str, Any]) -> RestoreStatus:
     """Put given values into the notebook's variables, by path."""
     return current_workspace().assign(values)

@@ -297,6 +297,21 @@ class Workspace:
                     self._deferrals.start(later, status, self._changes.stack.last())
             return status
 
+    def resume(self, **options: Any) -> RestoreStatus | None:
+        """Restore the latest snapshot if there is one; None when this notebook has stored nothing yet.
+
+        One line behind what makes the objects, so that the same code starts from scratch
+        the first time and goes on after a crash. ``options`` are those of :meth:`restore`.
+        Raises RepositoryError when the repository cannot be read: that is no reason to
+        start anew.
+        """
+        with self._lock:
+            if not self.snapshots():
+                if self.repository is not None:
+                    len(self.repository)
+                return None
+            return self.restore("latest", **options)
+
     def _apply_deferred(
         self, laters: list[Deferral], status: RestoreStatus, snapshot: Snapshot, into: Mapping[str, str]
     ) -> None:

@@ -340,3 +340,13 @@ def test_without_the_libraries_that_draw_one_line_says_what_is_missing(run, monk
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(UsageError, match=f"needs matplotlib and ipywidgets, and {missing} cannot be imported"):
         run(f"%snapshot {command}")
+
+
+def test_resume_starts_from_scratch_once_and_then_goes_on(run, shell, capsys, tmp_path):
+    run("%snapshot resume")
+    assert capsys.readouterr().out.startswith("nothing to resume from yet (")
+    run("%snapshot store", "W *= 10", "%snapshot resume")
+    assert "restored #1" in capsys.readouterr().out
+    assert shell.user_ns["W"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert run("%snapshot undo") is None
+    assert shell.user_ns["W"][1, 2] == 50
