@@ -33,7 +33,7 @@ NEIGHBOURS = "a compiled tree of neighbours"
 LOSS = "a compiled loss"
 SCIPY = "an object of SciPy"
 BUNCH = "a Bunch, a dict with attributes"
-#: Those of others that a new kernel makes, or fills where they are not fitted, only with trust -> what needs a pickle.
+#: Those that a new kernel makes, or fills where they are not fitted, only with trust -> what needs a pickle.
 NEEDS_TRUST = {
     **dict.fromkeys(("GammaRegressor", "PoissonRegressor", "TweedieRegressor"), LOSS),
     **dict.fromkeys(("GradientBoostingClassifier", "GradientBoostingRegressor"), LOSS),

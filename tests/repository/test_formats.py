@@ -66,7 +66,8 @@ def test_a_workspace_restores_from_format_1_and_writes_the_present_format_beside
     with_old.store("new")
     with_old.close()
     assert {one: one.read_bytes() for one in files} == files
-    assert json.loads((old / "zarr.json").read_bytes())["attributes"]["snapshot_repository"]["format"] == layout.FORMAT
+    about = json.loads((old / "zarr.json").read_bytes())["attributes"]["snapshot_repository"]
+    assert about["format"] == layout.FORMAT
     again = Repository(old)
     assert [one.label for one in again.timeline] == ["first", "second", "good", "new"]
     assert again["new"].parent == f"{again['second'].run}.2"
