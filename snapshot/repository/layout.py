@@ -26,7 +26,7 @@ Format history
   JSON tables; ``label`` and ``dropped`` beside each snapshot's header.
 2 (2026-11): packs of up to 8 MiB take values up to 2 MiB, because a file for each costs more than
   the bytes; ``notes`` and ``timeline``, so that opening reads a few keys and not some of every
-  snapshot. Runs of format 1 are read where they are.
+  snapshot; records of what was collected. Runs of format 1 are read where they are.
 """
 
 from __future__ import annotations
