@@ -9,6 +9,7 @@ import pytest
 
 from snapshot import Workspace, collecting
 from snapshot.errors import RepositoryError
+from snapshot.repository import Repository
 
 
 class Timer:
@@ -116,3 +117,19 @@ def test_a_collection_that_fails_is_tried_again_and_disturbs_nobody(timers):
     assert len(timers) == 1
     Timer.go_off()
     assert (timers, outcomes) == ([], [])
+
+
+def test_what_another_kernel_dropped_can_be_restored_from_memory_and_dropped_once_more(stored):
+    workspace, home = stored
+    other = Workspace({}, home)
+    first, _ = other.snapshots(all=True)
+    other.drop(first)
+    other.collect(timedelta(0))
+    workspace.restore("first")
+    workspace.drop("first")
+    workspace.flush()
+    assert [one.label for one in workspace.timeline] == ["second"]
+    workspace.store("third")
+    workspace.flush()
+    assert [one.label for one in Repository(home).timeline] == ["second", "third"]
+    assert Repository(home).verify()

@@ -135,8 +135,8 @@ class Repository:
 
         Their space comes back with :meth:`collect`. Raises ReferenceNotFound or NotWritable.
         """
-        found = [self._snapshots.content(self[one]).entry.header for one in snapshots]
-        self._storage.put([(layout.dropped_key(*one.key), dropped_note) for one in found])
+        found = [self._snapshots.header(self[one]) for one in snapshots]
+        self._storage.put([(layout.dropped_key(*one.key), dropped_note) for one in found if one is not None])
 
     def collect(self, grace: timedelta = timedelta(hours=1)) -> Collected:
         """Give back the space of snapshots that were dropped at least ``grace`` ago; says what it did.

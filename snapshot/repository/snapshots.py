@@ -27,10 +27,12 @@ class Snapshots:
         self._catalogue = Catalogue(storage)
         self._contents: dict[SnapshotKey, StoredContent] = {}
         self._made: dict[SnapshotKey, Snapshot] = {}
+        self._gone: dict[SnapshotKey, SnapshotKey | None] = {}
 
     def timeline(self) -> list[Snapshot]:
         """Every snapshot that counts, oldest first; children of dropped ones linked anew."""
-        headers, gone = self._catalogue.read()
+        headers, self._gone = self._catalogue.read()
+        gone = self._gone
         return in_order(
             self._snapshot(one, relinked(one.key, one.parent, gone) if gone else one.parent) for one in headers
         )
@@ -47,6 +49,15 @@ class Snapshots:
         if key not in self._contents:
             raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self._storage}.")
         return self._contents[key]
+
+    def header(self, snapshot: Snapshot) -> Header | None:
+        """What a snapshot says of itself, None when it was dropped and is gone. Raises ReferenceNotFound."""
+        try:
+            return self.content(snapshot).entry.header
+        except ReferenceNotFound:
+            if key_of(snapshot) in self._gone:
+                return None
+            raise
 
     def locate(self, path: str, snapshots: Iterable[Snapshot]) -> dict[SnapshotKey, Located | None]:
         """Where a variable lies in those snapshots that are folded."""
