@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from datetime import UTC
 from difflib import get_close_matches
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from snapshot.described import as_known, known_dtype
 from snapshot.errors import Damaged, PathNotFound, SnapshotWarning
 from snapshot.model import Snapshot, format_dtype, parse_dtype
+from snapshot.repository import layout
 from snapshot.repository.columns import Located
 from snapshot.repository.content import StoredContent
 from snapshot.repository.region import RegionReader
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     import xarray
 
 Array = np.ndarray[Any, np.dtype[Any]]
+#: What a task of Dask reads at most; smaller ones cost more than they read.
+_CHUNK_BYTES = 32 * 1024 * 1024
 #: A snapshot, its content, and where the variable lies in it.
 Found = tuple[Snapshot, StoredContent, Located]
 
@@ -101,18 +106,38 @@ class Series:
         return out[tuple(0 if isinstance(one, int) else slice(None) for one in keys)]
 
     def to_xarray(self) -> xarray.DataArray:
-        """The series with its steps as a coordinate; lazy where Dask is installed."""
-        import xarray
+        """The series with its steps, and the times of its snapshots (UTC), as coordinates.
 
+        Where Dask is installed no value is read before it is computed, and ``.sel(step=30)[5, 7]``
+        reads one block of one snapshot. Raises ImportError without xarray.
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise ImportError("to_xarray needs xarray and Dask: pip install 'jupyter-snapshot[xarray]'") from error
+
+        times = [np.datetime64(one.time.astimezone(UTC).replace(tzinfo=None), "us") for one in self.snapshots]
         dims = ["step", *(f"axis_{axis}" for axis in range(self.ndim - 1))]
-        return xarray.DataArray(self._lazy(), dims=dims, coords={"step": self.steps}, name=self.path)
+        coords = {"step": self.steps, "time": ("step", np.array(times))}
+        return xarray.DataArray(self._lazy(), dims=dims, coords=coords, name=self.path)
 
     def _lazy(self) -> Any:
         try:
             import dask.array
         except ImportError:
             return self[...]
-        return dask.array.from_array(self, chunks=(1, *self.shape[1:]), asarray=True)
+        # no name: Dask would pickle the series to find one
+        meta = np.empty((0,) * self.ndim, self.dtype)
+        return dask.array.from_array(self, chunks=self._chunks(), name=False, asarray=True, meta=meta)
+
+    def _chunks(self) -> tuple[int, ...]:
+        """One block as it is stored, because Dask reads the whole chunk for part of one, over many snapshots."""
+        stored = self._found[-1][2].stored
+        inner = tuple(layout.cut_of(stored.leaf).block_shape) if stored is not None else ()
+        if stored is not None and stored.leaf.order == "F":
+            inner = inner[::-1]
+        size = prod(inner) * self._bytes.itemsize
+        return (max(1, min(len(self), _CHUNK_BYTES // max(1, size))), *inner)
 
     def _basic(self, keys: tuple[Any, ...]) -> list[int | slice] | None:
         """One integer or slice an axis, or None when it takes more than those."""
