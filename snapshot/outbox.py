@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from snapshot.errors import SnapshotWarning
 from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Write
 from snapshot.model import Snapshot
-from snapshot.places import Stored, places_of
+from snapshot.places import Place, Stored, places_of
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -64,6 +64,7 @@ class Outbox:
         self.disk = forked_lock()  #: held while the repository is read, or changed otherwise than by its writer
         self._lock = lock
         self.blocks = engine.blocks
+        self.blocks.elsewhere = self._elsewhere
         self._entries = Entries(engine)
         self._background = Background("snapshot-writer", when_idle=self.blocks.free_buffers)
         self._jobs: dict[int, Write] = {}
@@ -156,6 +157,11 @@ class Outbox:
                 self.blocks.written(found)
                 lost -= found.keys()
         self.blocks.stay(lost)
+
+    def _elsewhere(self, digest: bytes) -> Iterator[Place]:
+        """Where a block lies in snapshots of this run, newest first."""
+        for stored in reversed(list(self._stored.values())):
+            yield from stored.find(digest)
 
     # --- how it stands
 

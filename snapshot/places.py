@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snapshot.errors import Damaged, SnapshotError
@@ -35,10 +35,18 @@ class Stored:
             where = self._repository.location
             raise Damaged(f"its contents were on disk only, in {where}, and cannot be read: {error}") from error
 
-
     def read_into(self, number: int, index: int, out: memoryview) -> None:
         """Fill ``out`` with one block of one leaf; raises Damaged."""
         out[:] = self.block(number, index)
+
+    def find(self, digest: bytes) -> Iterator[Place]:
+        """Where a block lies in it, if it does and the snapshot is still there."""
+        try:
+            with self._lock:
+                leaves = self._repository.entry(self.snapshot).leaves
+        except (SnapshotError, LookupError):
+            return
+        yield from places_of(((one.number, one.leaf.blocks) for one in leaves), self, (digest,)).values()
 
 
 class Opened:

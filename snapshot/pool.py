@@ -9,7 +9,8 @@ its bytes are asked for. A block is never handed out writable.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 from threading import local
 
 import numpy as np
@@ -41,6 +42,8 @@ class Blocks:
         self._lent: Counter[bytes] = Counter()
         self._buffers = Buffers() if limit is None else Buffers(min(KEEP_FREE, limit // 4))
         self._lock = forked_lock()
+        #: Places of a block that are looked for only when the known one cannot be read.
+        self.elsewhere: Callable[[bytes], Iterable[Place]] = lambda digest: ()
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._blocks
@@ -151,26 +154,31 @@ class Blocks:
             self.give_back((digest,))
 
     def _read_away(self, digest: bytes, out: Bytes) -> None:
-        place = self._places.get(digest)
-        try:
-            if place is None:
-                raise Damaged("contents that were on disk only are gone with their repository")
-            place.read_into(out.data)
-        except Damaged:
-            self._forget(digest)
-            raise
+        self._read(digest, lambda place: place.read_into(out.data))
 
     def _fetch(self, digest: bytes) -> None:
-        place = self._places.get(digest)
-        try:
-            if place is None:
-                raise Damaged("contents that were on disk only are gone with their repository")
-            data = np.frombuffer(place.read(), np.uint8)
-            if not self._take_in(digest, data):
+        def take_in(place: Place) -> None:
+            if not self._take_in(digest, np.frombuffer(place.read(), np.uint8)):
                 raise Damaged("a block on disk does not match its hash")
-        except Damaged:
-            self._forget(digest)
-            raise
+
+        self._read(digest, take_in)
+
+    def _read(self, digest: bytes, read: Callable[[Place], None]) -> None:
+        """Read a block at its place, or where else it lies: another process may have removed the snapshot known."""
+        place = self._places.get(digest)
+        failure = Damaged("contents that were on disk only are gone with their repository")
+        for one in chain((place,), self.elsewhere(digest)) if place is not None else ():
+            try:
+                read(one)
+            except Damaged as error:
+                failure = error if one is place else failure
+                continue
+            with self._lock:
+                if digest in self._places:
+                    self._places[digest] = one
+            return
+        self._forget(digest)
+        raise failure
 
     def _forget(self, digest: bytes) -> None:
         """It cannot be read any more: whoever still has these contents is to bring them again."""

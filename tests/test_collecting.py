@@ -133,3 +133,27 @@ def test_what_another_kernel_dropped_can_be_restored_from_memory_and_dropped_onc
     workspace.flush()
     assert [one.label for one in Repository(home).timeline] == ["second", "third"]
     assert Repository(home).verify()
+
+
+def test_what_left_memory_is_found_in_any_snapshot_that_still_holds_it(tmp_path):
+    home = tmp_path / "run.zarr"
+    names = {f"w{index}": np.full(500_000, float(index)) for index in range(4)}
+    workspace = Workspace(names, home, memory_budget=24_000_000)
+    kept = {}
+    for number in range(1, 7):
+        names["w0"] += 1
+        names[f"w{number % 3 + 1}"] += 1
+        workspace.store(f"s{number}")
+        workspace.flush()
+        kept[f"s{number}"] = {name: value[0] for name, value in names.items()}
+    assert workspace.nbytes_in_memory < 24_000_000
+    # another kernel removes those that came last, which are where this one looks first
+    other = Workspace({}, home)
+    other.drop(*[one for one in other.snapshots(all=True) if one.label in ("s3", "s5", "s6")])
+    other.collect(timedelta(0))
+    for label in ("s1", "s2", "s4"):
+        assert workspace.restore(label).unused == ()
+        assert {name: value[0] for name, value in names.items()} == kept[label]
+    workspace.store("after")
+    workspace.flush()
+    assert workspace.repository.verify()
