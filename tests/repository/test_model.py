@@ -60,10 +60,12 @@ class Machine(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp()) / "run.zarr"
         self.kernels = {name: Kernel(self.home, name) for name in ("a.ipynb", "b.ipynb")}
         self.disk = {}
+        self.order = []
 
     def seen_by(self, kernel):
-        """What a kernel can restore: its own from memory, others' from disk."""
-        return {key: value for key, value in self.disk.items() if key[0] != kernel.workspace.run} | kernel.own
+        """What a kernel can restore, oldest first: its own from memory, others' from disk."""
+        found = {key: value for key, value in self.disk.items() if key[0] != kernel.workspace.run} | kernel.own
+        return {key: found[key] for key in self.order if key in found}
 
     kernel = st.sampled_from(["a.ipynb", "b.ipynb"])
 
@@ -81,6 +83,7 @@ class Machine(RuleBasedStateMachine):
         one = self.kernels[kernel]
         made = one.workspace.store(label)
         one.workspace.flush()
+        self.order.append(key_of(made))
         one.own[key_of(made)] = self.disk[key_of(made)] = copied(one.names)
 
     @precondition(lambda self: any(map(self.seen_by, self.kernels.values())))
@@ -89,7 +92,7 @@ class Machine(RuleBasedStateMachine):
         one = self.kernels[kernel]
         seen = self.seen_by(one)
         if seen:
-            run, number = data.draw(st.sampled_from(sorted(seen)))
+            run, number = data.draw(st.sampled_from(list(seen)))
             status = one.workspace.restore(f"#{run}.{number}")
             assert status.unused == ()
             assert_equal(one.names, seen[run, number])
@@ -99,7 +102,7 @@ class Machine(RuleBasedStateMachine):
         one = self.kernels[kernel]
         seen = self.seen_by(one)
         if seen:
-            run, number = data.draw(st.sampled_from(sorted(seen)))
+            run, number = data.draw(st.sampled_from(list(seen)))
             one.workspace.drop(f"#{run}.{number}")
             one.workspace.flush()
             one.own.pop((run, number), None)
