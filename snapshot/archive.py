@@ -96,7 +96,12 @@ class Archive:
         ``nbytes`` of it are new in memory. A failure, now or later, is a
         :class:`SnapshotWarning`: the snapshot stays in memory.
         """
-        return self._outbox.write(snapshot, nbytes) if self._outbox is not None else lambda: None
+        if self._outbox is None:
+            return lambda: None
+        if self._outbox.writer.found_tombstones:
+            # those of a kernel that ended before it could collect
+            self._collecting.begin()
+        return self._outbox.write(snapshot, nbytes)
 
     def take_back(self, snapshot: Snapshot) -> None:
         """Undo :meth:`write` after an interrupt, however far it came."""

@@ -419,8 +419,8 @@ class Workspace:
     def collect(self, grace: timedelta = GRACE) -> Collected | None:
         """Give back the disk space of what was dropped at least ``grace`` ago; None without a repository.
 
-        Without a call this happens an hour after a drop, or later: whenever a kernel that
-        dropped something is there to do it. Within that hour whoever has a snapshot open can read it.
+        Without a call this happens an hour after a drop, or whenever later a kernel that writes to
+        the repository is there to do it. Within that hour whoever has a snapshot open can read it.
         """
         return self._archive.collect(grace)
 

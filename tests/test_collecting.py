@@ -81,6 +81,20 @@ def test_many_drops_make_one_timer(stored, timers):
     assert len(timers) == 1
 
 
+def test_what_an_earlier_kernel_dropped_is_given_back_by_the_next(stored, timers, monkeypatch):
+    _, home = stored
+    Repository(home).drop(*Repository(home).timeline)
+    before = size_of(home)
+    following = Workspace({"w": np.zeros(3)}, home)
+    for _ in range(2):
+        following.store()
+        following.flush()
+    assert len(timers) == 1
+    monkeypatch.setattr(collecting, "GRACE", timedelta(0))
+    Timer.go_off()
+    assert before - size_of(home) > 8_000_000
+
+
 def test_closing_gives_back_what_is_old_enough(stored, timers, monkeypatch):
     workspace, home = stored
     monkeypatch.setattr(collecting, "GRACE", timedelta(0))

@@ -29,6 +29,7 @@ class Reusable:
         self.known = Known()
         self.sources: set[SnapshotKey] = set()
         self.dropped: set[SnapshotKey] = set()
+        self.found_tombstones = False  #: ever
         self._storage = storage
         self._seen: set[str] = set()
 
@@ -89,6 +90,7 @@ class Reusable:
             # either there, or its snapshot is gone
             fresh |= self._unseen()
         notes = [note for note in map(layout.read_note_name, fresh) if note is not None]
+        self.found_tombstones |= any(note[2] != "label" for note in notes)
         records = [(f"{layout.NOTES}/{name}", None) for name in fresh if layout.is_collection(name)]
         removed = {one.key for data in self._storage.get_many(records) for one in decode_removed(data)}
         self.dropped |= removed.union(note[:2] for note in notes if note[2] == "dropped")

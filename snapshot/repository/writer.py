@@ -66,6 +66,11 @@ class Writer:
             self._begin(new_run_name())
         return self._run
 
+    @property
+    def found_tombstones(self) -> bool:
+        """Whether a commit came across something dropped: there is, or was, space to be given back."""
+        return self._reusable.found_tombstones
+
     def commit(self, entry: Entry) -> None:
         """Write one snapshot; returns when it is on disk.
 

@@ -22,7 +22,7 @@ from snapshot import KeepLabelled, KeepLast, Workspace
 from snapshot.retention import to_drop
 from snapshot.timeline import key_of
 
-KILLS = 200 if os.environ.get("SNAPSHOT_LONG_TESTS") else 8
+KILLS = 200 if os.environ.get("SNAPSHOT_LONG_TESTS") else 6
 LONGEST = 0.05
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL, and no fork")

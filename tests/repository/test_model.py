@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
 
 TestModel = Machine.TestCase
 TestModel.settings = settings(
-    max_examples=400 if LONG else 12,
+    max_examples=400 if LONG else 8,
     stateful_step_count=40 if LONG else 25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

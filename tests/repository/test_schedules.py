@@ -17,7 +17,7 @@ from snapshot.errors import ReferenceNotFound
 from snapshot.repository import Repository, files
 
 NOW = timedelta(0)
-SEEDS = 3000 if os.environ.get("SNAPSHOT_LONG_TESTS") else 60
+SEEDS = 3000 if os.environ.get("SNAPSHOT_LONG_TESTS") else 30
 
 
 class Turns:
