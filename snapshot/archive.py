@@ -180,10 +180,10 @@ class Archive:
         live = {**self._engine.names(), **self._engine.registry.implicit()}
         if later is not None:
             graph = later.set_aside(graph, leaves, roots, live)
-        unpickle = pickling.loader(entry, leaves, self._engine, self.trust) if entry is not None else None
-        if unpickle is not None and later is not None:
-            # a name that is not there yet waits for the cell that makes it
-            unpickle = pickling.only(unpickle, {stored for stored, name in roots.items() if name in live})
+        unpickle = None
+        # what is not there yet waits for whoever makes it, and is not made from a pickle
+        if entry is not None and later is None:
+            unpickle = pickling.loader(entry, leaves, self._engine, self.trust)
         binder = Binder(graph, leaves, self._engine, unpickle, originals)
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 

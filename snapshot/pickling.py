@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import is_
 from types import ModuleType
@@ -135,17 +135,6 @@ class _Unpickler(pickle.Unpickler):
 
     def _fill(self, fill: Callable[[type, Any], type], cls: type, state: Any) -> type:
         return cls if cls in self._live else fill(cls, state)
-
-
-def only(load: Callable[[str], Any], names: Container[str]) -> Callable[[str], Any]:
-    """As ``load``, for these names; LookupError for others."""
-
-    def chosen(name: str) -> Any:
-        if name not in names:
-            raise LookupError(f"{name} is not wanted from a pickle")
-        return load(name)
-
-    return chosen
 
 
 def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callable[[str], Any]:
