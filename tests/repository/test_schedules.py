@@ -14,7 +14,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from snapshot.errors import ReferenceNotFound
-from snapshot.repository import Repository, files
+from snapshot.repository import Repository, collector, files
 
 NOW = timedelta(0)
 SEEDS = 3000 if os.environ.get("SNAPSHOT_LONG_TESTS") else 30
@@ -175,3 +175,38 @@ def test_no_snapshot_loses_anything_whatever_the_order(example, tmp_path, monkey
     left = [one for one in home.rglob("c.*") if one.is_file()]
     assert left == []
     shutil.rmtree(home)
+
+
+def test_a_listing_too_slow_to_see_a_tombstone_finds_the_record_of_its_collection(example, home, monkeypatch):
+    """The worst that a listing may do: what goes while it runs is not in it, and what comes is not either."""
+    monkeypatch.setattr("snapshot.repository.layout.SMALL_BYTES", 1000)
+    writer, _ = begin(example, home)
+    Repository(home).drop("#3")
+    has_read, may_delete = threading.Event(), threading.Event()
+    spare, children = collector._spare, files.Files.children
+
+    def spare_and_wait(*args):
+        spare(*args)
+        has_read.set()
+        may_delete.wait()
+
+    monkeypatch.setattr(collector, "_spare", spare_and_wait)
+    collecting = threading.Thread(target=lambda: Repository(home).collect(NOW))
+    collecting.start()
+    has_read.wait()
+
+    def slow_listing(self, prefix):
+        before = children(self, prefix)
+        if prefix == "notes" and collecting.is_alive() and threading.current_thread() is not collecting:
+            may_delete.set()
+            collecting.join()
+        return [name for name in before if name in children(self, prefix)]
+
+    monkeypatch.setattr(files.Files, "children", slow_listing)
+    # what only #3 holds, and the collector has not seen this snapshot's table
+    writer.commit(example.entry(values(2), 5, 4, records={"g": b"2"}))
+    assert not collecting.is_alive()
+    repository = Repository(home)
+    assert [one.id for one in repository] == [1, 2, 4, 5]
+    assert repository.verify()
+    assert_array_equal(repository["#5"]["w"], values(2)["w"])
