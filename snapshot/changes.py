@@ -15,6 +15,7 @@ from snapshot.engine import Engine, Wanted
 from snapshot.initializing import Valueless
 from snapshot.model import Snapshot
 from snapshot.plan import Choice, Plan
+from snapshot.redirecting import redirect
 from snapshot.report import status_of
 from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
@@ -37,6 +38,7 @@ class _Step:
     """One planned change, with the present it starts from."""
 
     plan: Plan
+    target: Capture
     present: Capture
     status: RestoreStatus
     new_names: frozenset[str]
@@ -71,7 +73,7 @@ class Changes:
                 return step.status
             # a change that is made is also noted, so that it can be taken back
             with interrupts_wait():
-                self._make(step, bound.capture, f"restore {head.reference}")
+                self._make(step, step.target, f"restore {head.reference}")
                 if whole:
                     self._shelf.head = head
             # after the stored values: an initializer may read them
@@ -137,18 +139,20 @@ class Changes:
 
     def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
         present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
+        target, choice, refused = redirect(target, present, choice, self._engine)
         made = self._engine.plan(target, present, choice)
         if not self._engine.can_take_back(made, present):
             # it had been stored, and its only copy was on a disk that fails: now it is copied
             present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
             made = self._engine.plan(target, present, choice)
+        made.unused.update(refused)
         if bound is not None:
             made.unused.update(bound.unused)
             made.fresh.update(bound.made)
         names = self._engine.names()
-        status = status_of(reference, made, target, present, self._engine, choice.names, names)
+        status = status_of(reference, made, target, present, self._engine, choice, names)
         new_names = frozenset(name for name in made.bind if name not in names)
-        return _Step(made, present, status, new_names, Valueless(made, target, present, choice.names))
+        return _Step(made, target, present, status, new_names, Valueless(made, target, present, choice.names))
 
     def _make(self, step: _Step, target: Capture, what: str) -> None:
         entry = Before(what, step.present, self._shelf.head, self._cells_run(), step.new_names)

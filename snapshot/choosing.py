@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from snapshot.capture import AnyHandle, Capture
@@ -11,8 +11,9 @@ from snapshot.engine import Engine
 from snapshot.handles import Handle, PartHandle
 from snapshot.model import Snapshot
 from snapshot.paths import Named
-from snapshot.plan import Choice
+from snapshot.plan import Choice, reachable
 from snapshot.selection import matches, not_found, split
+from snapshot.ways import spelled_from_roots
 
 
 def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], engine: Engine) -> Choice:
@@ -27,19 +28,40 @@ def choose(target: Capture, patterns: tuple[str, ...], into: Mapping[str, str], 
     # a variable of a session is meant alone: below its name are its slots, which are variables too
     parts = {pattern: handle for pattern in inner if isinstance(handle := content.handle_at(pattern), PartHandle)}
     wide = [pattern for pattern in patterns if pattern not in parts]
-    leaves: set[AnyHandle] = {
-        handle for handle, known in named.leaves.items() if any(_leaf_matches(pattern, known) for pattern in wide)
-    }
-    leaves.update(handle for pattern in inner if (handle := content.handle_at(pattern)) is not None)
+    globs = tuple(pattern for pattern in inner if set(pattern) & set("*?"))
+    more = spelled_from_roots(target, engine.registry, globs)
+    asked: dict[str, Any] = {}
+    leaves: set[AnyHandle] = set()
+    for handle, known in named.leaves.items():
+        path = _spelling(wide, known, more.get(handle, ()))
+        if path is not None:
+            leaves.add(handle)
+            asked[path] = handle
+    objects: list[Any] = []
+    nowhere: list[str] = []
+    for pattern in inner:
+        found = content.handle_at(pattern)
+        way = engine.way(target, pattern) if found is None else None
+        if found is not None:
+            leaves.add(found)
+            asked[pattern] = found
+        elif way is not None and way.steps:
+            asked[pattern] = way.found
+            objects.append(way.found)
+        elif not any(_spelling([pattern], known, more.get(h, ())) for h, known in named.leaves.items()):
+            nowhere.append(pattern)
     if any(pattern.startswith("role:") for pattern in patterns):
         # a name bound to such a leaf is where it goes
         names |= {name for name, root in target.roots.items() if type(root) is Handle and root in leaves}
-    nowhere = [p for p in inner if content.handle_at(p) is None and not _any_leaf(p, named.leaves.values())]
     if nowhere:
         raise not_found(nowhere, (*target.roots, *named.lookup))
+    # what a name or an object brings with it goes where these go, not where its own path leads
+    below = {*reachable(target, Choice(names=names, objects=tuple(objects)))[1]}
     return Choice(
         names=names,
         leaves=frozenset(leaves),
+        objects=tuple(objects),
+        asked={path: child for path, child in asked.items() if not _among(child, below)},
         removable=lambda name: any(matches(pattern, name) for pattern in patterns),
     )
 
@@ -49,9 +71,11 @@ def values_into(snapshot: Snapshot, into: Mapping[str, str]) -> dict[str, Any]:
     return {live: snapshot[stored] for stored, live in into.items()}
 
 
-def _leaf_matches(pattern: str, known: Named) -> bool:
-    return any(matches(pattern, path, known.role) for path in (known.path, *known.aliases))
+def _spelling(patterns: Iterable[str], known: Named, more: Iterable[str]) -> str | None:
+    """The first path of a leaf that a pattern means."""
+    spellings = (known.path, *known.aliases, *more)
+    return next((path for pattern in patterns for path in spellings if matches(pattern, path, known.role)), None)
 
 
-def _any_leaf(pattern: str, known: Iterable[Named]) -> bool:
-    return any(_leaf_matches(pattern, one) for one in known)
+def _among(child: Any, handles: Collection[AnyHandle]) -> bool:
+    return isinstance(child, Handle | PartHandle) and child in handles

@@ -76,6 +76,9 @@ class MemoryContent:
         for key, known in self._engine.paths(self.capture).objects.items():
             if known == path and key in self.capture.records:
                 return plain_copy(self.capture, self.capture.records[key].owner, self._engine_read)
+        way = self._engine.way(self.capture, path)
+        if way is not None:
+            return plain_copy(self.capture, way.found, self._engine_read)
         raise not_found([path], (*self.variables, *self.capture.roots))
 
     def handle_at(self, path: str) -> AnyHandle | None:
@@ -88,7 +91,10 @@ class MemoryContent:
             if part is not None:
                 handle = self._engine.handles.part(owner, adapter, part)
                 return handle if handle in self.capture.leaves else None
-        return None
+        way = self._engine.way(self.capture, path)
+        if way is None or type(way.found) is not Handle or getattr(way.found.adapter, "hidden", False):
+            return None
+        return way.found if way.found in self.capture.leaves else None
 
     def _engine_read(self, handle: AnyHandle) -> Any:
         held = self.capture.leaves[handle]

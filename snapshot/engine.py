@@ -25,6 +25,7 @@ from snapshot.pool import Blocks
 from snapshot.registry import Registry
 from snapshot.selection import matches, not_found, root_of, split
 from snapshot.walk import Limits, Walk, Walked, collector_paused
+from snapshot.ways import Way, spelled_from_roots, way_to
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,15 @@ class Engine:
         if not inner and not inside:
             return made
         found = paths_of(made, self.registry)
+        more = spelled_from_roots(made, self.registry, (*inner, *inside))
         kept = {
             handle: held
             for handle, held in made.leaves.items()
             if getattr(handle.adapter, "hidden", False)
             or (
                 (named := found.leaves.get(handle)) is not None
-                and (not inner or _any(inner, named.path, named.aliases, named.role))
-                and not (inside and _any(inside, named.path, named.aliases, named.role))
+                and (not inner or _any(inner, named.path, (*named.aliases, *more.get(handle, ())), named.role))
+                and not (inside and _any(inside, named.path, (*named.aliases, *more.get(handle, ())), named.role))
             )
         }
         if inner and not kept:
@@ -196,6 +198,10 @@ class Engine:
         """The paths of a capture."""
         with collector_paused():
             return paths_of(of, self.registry)
+
+    def way(self, within: Capture, path: str) -> Way | None:
+        """What ``path`` leads to in a capture, whatever else leads there."""
+        return way_to(within, self.registry, path)
 
 
 def _any(patterns: Iterable[str], path: str, aliases: Iterable[str], role: Any) -> bool:

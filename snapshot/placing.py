@@ -6,19 +6,21 @@ cannot change (a JAX array), is restored by giving its holder the right object.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle
 from snapshot.walk import Record
 
 
-def holders(target: Capture, present: Capture, leaves: Collection[AnyHandle]) -> Iterator[Record]:
+def holders(
+    target: Capture, present: Mapping[int, Record], leaves: Collection[AnyHandle]
+) -> Iterator[Record]:
     """For each holder that differs: its present record with the chosen leaves in their places."""
     for record in target.records.values():
         if not any(type(child) is Handle and child in leaves for child in record.state):
             continue
-        now = present.records.get(id(record.owner))
+        now = present.get(id(record.owner))
         if now is None:
             continue
         state = list(now.state)

@@ -49,6 +49,10 @@ class Choice:
 
     names: frozenset[str] | None = None  #: None: all of them
     leaves: frozenset[AnyHandle] = frozenset()  #: further leaves, alone
+    objects: tuple[Any, ...] = ()  #: further objects, with everything below them
+    asked: Mapping[str, Any] = field(default_factory=dict)  #: path inside a name -> what was stored there
+    slots: Mapping[int, Record] = field(default_factory=dict)  #: id of a holder -> its state with a stored child back
+    paths: tuple[str, ...] = ()  #: those asked for that are no leaves, and can be had
     created: str = "keep"
     code: str = "keep"
     removable: Callable[[str], bool] = lambda name: True
@@ -57,7 +61,7 @@ class Choice:
 def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice: Choice) -> Plan:
     """Compare ``target`` with ``present`` and with what the names are bound to now."""
     made = Plan()
-    records, handles = _reachable(target, choice)
+    records, handles = reachable(target, choice)
     for handle in handles:
         _place_leaf(made, handle, target, present)
     _follow_bases(made, target)
@@ -77,32 +81,42 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
             note = getattr(record.kind, "note", None)
             if note:
                 made.notes[id(record.owner)] = note
-    if choice.names is not None and choice.leaves:
-        _place_alone(made, records, target, present, choice)
+    if choice.names is not None and (choice.leaves or choice.slots):
+        _place_alone(made, records, target, present, choice, tainted)
     _place_names(made, target, present.names, namespace, choice, tainted)
     return made
 
 
-def _place_alone(made: Plan, whole: Iterable[Record], target: Capture, present: Capture, choice: Choice) -> None:
+def _place_alone(
+    made: Plan, whole: Iterable[Record], target: Capture, present: Capture, choice: Choice, tainted: set[int]
+) -> None:
     """Put leaves that were chosen alone back into what holds them, where writing to them is not enough."""
     known = {id(record.owner) for record in whole}
     alone = (leaf for leaf in choice.leaves if isinstance(leaf, Handle))
     leaves = {leaf for leaf in alone if leaf in made.rebuild or leaf.adapter.immutable}
-    for record in holders(target, present, leaves):
+    slots = {
+        key: record
+        for key, record in choice.slots.items()
+        if not same(record.state, present.records[key].state) or touches(record, made.rebuild, tainted)
+    }
+    for record in holders(target, {**present.records, **slots}, leaves):
+        slots.pop(id(record.owner), None)
         if id(record.owner) in known:
             continue
         if record.kind.fixed:
             made.notes[id(record.owner)] = f"a {record.kind.name} cannot be changed: restore what leads to it"
         else:
             made.records.append(record)
+    made.records += [record for key, record in slots.items() if key not in known]
 
 
-def _reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle]]:
+def reachable(target: Capture, choice: Choice) -> tuple[list[Record], list[AnyHandle]]:
     """The records and leaves behind the chosen names, in the order they were found."""
     if choice.names is None:
         return list(target.records.values()), list(target.leaves)
     seen: set[int] = set()
     stack: list[Any] = [root for name, root in target.roots.items() if name in choice.names]
+    stack += choice.objects
     owners: set[int] = set()
     handles: set[AnyHandle] = set(choice.leaves)
     while stack:

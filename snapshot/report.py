@@ -9,7 +9,7 @@ from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.handles import Handle
-from snapshot.plan import Plan
+from snapshot.plan import Choice, Plan
 from snapshot.selection import root_of
 from snapshot.status import RestoreStatus
 
@@ -20,13 +20,14 @@ def status_of(
     target: Capture,
     present: Capture,
     engine: Engine,
-    chosen: Collection[str] | None,
+    choice: Choice,
     before: Collection[str],
 ) -> RestoreStatus:
     """Name everything a plan writes, finds equal, or leaves alone.
 
-    ``chosen`` are the names restored (None: all); ``before`` the names bound before.
+    ``choice`` is what was asked for; ``before`` the names bound before.
     """
+    chosen = choice.names
     named = engine.paths(target)
     changed = [named.of(handle) for handle in made.write]
     changed += [named.of(part) for _, _, parts in made.group_writes.values() for part in parts.values()]
@@ -44,6 +45,7 @@ def status_of(
         plain = type(root) is not Handle and not name.startswith("(")
         if plain and name in before and name not in made.bind and (chosen is None or name in chosen):
             assigned.append(name)
+    assigned += choice.paths
     # the attributes of an array are beside the point, a frame's are all there is to it
     changed += [
         named.of(record.owner)
