@@ -14,6 +14,7 @@ from snapshot import pickling
 from snapshot.adapters.protocol import Form
 from snapshot.background import wait_for_all
 from snapshot.binding import Binder, Bound, Originals
+from snapshot.blocks import assemble, view_of
 from snapshot.budget import default_budget
 from snapshot.capture import Capture, Held
 from snapshot.collecting import Collecting
@@ -267,7 +268,14 @@ class _FromDisk:
         return Held(leaf, Form(leaf.shape, stored.dtype, leaf.meta, stored.role))
 
     def contents(self, number: int) -> np.ndarray[Any, Any]:
-        return self._entry.contents(number)
+        leaf = self._by_number[number].leaf
+        if self._entry.is_near:
+            return self._entry.contents(number)
+        if leaf.view is not None:
+            return view_of(self.contents(leaf.view.base), leaf).copy()
+        # the same blocks are asked for again when all is written; far away they are read once
+        self.load(number)
+        return assemble(leaf, self._engine.blocks)
 
     def path(self, number: int) -> str:
         return self._by_number[number].path

@@ -194,6 +194,20 @@ def test_a_store_of_a_small_change_adds_one_pack(url, s3):
     assert sorted(methods(s3.requests())) == ["GET", "GET", "PUT", "PUT", "PUT", "PUT"]
 
 
+def test_a_restore_reads_each_block_once(url, s3):
+    names = some_names()
+    workspace = Workspace(names, url)
+    workspace.store("before")
+    workspace.flush()
+    for live in ({}, {"large": np.zeros((640, 1000))}):
+        other = Workspace(live, url)
+        s3.requests()
+        other.restore("before")
+        read = [path for _, path in s3.requests() if "/variables/" in path or "/packs/" in path]
+        assert len(read) == len(set(read)) == 3
+        np.testing.assert_array_equal(live["large"], names["large"])
+
+
 def test_one_value_is_read_in_two_requests_once_the_timeline_is_known(url, s3):
     workspace = Workspace(some_names(), url)
     workspace.store("before")
