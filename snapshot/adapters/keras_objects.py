@@ -19,7 +19,9 @@ from keras.src.trainers.compile_utils import CompileLoss
 
 from snapshot.adapters import keras_optimizers
 from snapshot.adapters.containers import State
+from snapshot.adapters.keras_layers import forget_functions, put_layers, remember
 from snapshot.adapters.keras_names import compile_names, own_names
+from snapshot.adapters.keras_settings import PLAIN, equal, is_bound, is_setting
 from snapshot.adapters.keras_variables import VARIABLE, was_made_here
 from snapshot.adapters.objects import attribute_dict
 from snapshot.errors import DoesNotFit
@@ -38,9 +40,6 @@ _LISTS = ("_trainable_variables", "_non_trainable_variables", "_variables")
 _MEMBERS = ("_parameters", "_buffers", "_modules")  # of a module of PyTorch
 #: What Keras makes of a compiled model; a new ``compile`` makes it again.
 _COMPILED = frozenset(("train_function", "test_function", "predict_function", "_compiled_trainable_state"))
-_SETTINGS = (bool, int, float, str)
-# they tell what was made already, and stay true
-_NOT_SETTINGS = {"built", "compiled", "training", "name"}
 
 
 class Place(NamedTuple):
@@ -62,6 +61,7 @@ class ObjectKind:
 
     def take(self, obj: Any) -> State:
         _synchronize(obj)
+        remember(obj)
         found = dict(_pairs(obj))
         return (*found, *found.values())
 
@@ -70,6 +70,7 @@ class ObjectKind:
         wanted, present = dict(zip(state[:half], state[half:])), dict(_pairs(obj))
         _put_variables(wanted, present)
         _put_attributes(obj, wanted, present)
+        put_layers(obj, wanted, present)
         made_since = {key: value for key, value in present.items() if key not in wanted}
         self.start_over(obj, [value for value in made_since.values() if _is_variable(value)])
         for value in made_since.values():
@@ -169,7 +170,7 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
             # an input has no state, and appears in front of the layers once the shape is known
             inner = [each for each in value if type(each) is not keras.layers.InputLayer]
             yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(inner))
-        elif _is_setting(name, value) or (name == "built" and _looks_ahead(obj)):
+        elif is_setting(obj, name, value) or (name == "built" and _looks_ahead(obj)):
             yield intern(f".{name}"), value
     yield from _torch_members(obj)
 
@@ -187,12 +188,6 @@ def _variables(name: str, value: Any, by_name: bool) -> Iterator[tuple[str, Any]
             continue
         count = seen[variable.name] = seen.get(variable.name, -1) + 1
         yield intern(f"{name}[{variable.name}{f' {count}' if count else ''}]"), variable
-
-
-def _is_setting(name: str, value: Any) -> bool:
-    if name == "_trainable":
-        return True
-    return type(value) in _SETTINGS and not name.startswith("_") and name not in _NOT_SETTINGS
 
 
 def _looks_ahead(obj: Any) -> bool:
@@ -229,13 +224,18 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     if attributes is None:
         return
     compiled = _set_by_compile(obj)
+    cls: Any = type(obj)
+    own = own_names(cls) - compiled
     kept = {id(value) for key, value in present.items() if not key.startswith(".")}
     recompiled = wanted.get(".optimizer") is not present.get(".optimizer")
     for key in dict.fromkeys((*wanted, *present)):
         name = key[1:]
         if not key.startswith(".") or (name in compiled and not recompiled):
             continue
-        if key not in wanted:
+        if name in own and key != ".built":
+            if key in wanted:
+                _put_setting(obj, attributes, name, wanted[key])
+        elif key not in wanted:
             # what ``build`` made since stays, and so does what leads to it
             if not _leads_to(present[key], kept):
                 attributes.pop(name, None)
@@ -246,6 +246,16 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     if recompiled:
         # they were made for the other optimizer
         attributes.update({name: None for name in _COMPILED if name in attributes and name.endswith("function")})
+
+
+def _put_setting(obj: Any, attributes: dict[str, Any], name: str, value: Any) -> None:
+    live = attributes.get(name)
+    if (equal(live, value) and name in attributes) or any(name in (attributes.get(each) or ()) for each in _MEMBERS):
+        return
+    if _is_variable(live) or (value is None and not (type(live) in PLAIN or is_bound(live))):
+        return  # a weight that ``build`` made since
+    attributes[name] = value
+    forget_functions(obj)
 
 
 def _leads_to(value: Any, kept: set[int]) -> bool:
