@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from snapshot.short_turns import short_turns
+
 #: How long the thread waits for another job before it ends, in seconds.
 IDLE = 10.0
 #: Waits are cut into pieces of so many seconds: on Windows Ctrl-C is delivered only between them.
@@ -139,7 +141,8 @@ class Background:
 
     def _do(self, job: Job) -> None:
         try:
-            job.run()
+            with short_turns():
+                job.run()
         except BaseException as error:  # the thread goes on, and the next call of the user says so
             job.failed(error)
         finally:

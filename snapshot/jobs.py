@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from snapshot.model import Snapshot
 from snapshot.repository.entry import Entry
+from snapshot.walk import collector_paused
 
 if TYPE_CHECKING:
     from snapshot.outbox import Outbox
+
+
+#: Up to so many bytes are written in a moment.
+QUICK = 64 * 1024 * 1024
 
 
 class Unwanted(Exception):
@@ -29,6 +36,8 @@ class Write:
         self._outbox = outbox
         self._borrowed: list[bytes] = []
         self._sizes: list[int] = []  # appending is safe from any thread
+        self._paused = ExitStack()
+        self._soon = 0.0
 
     def hold(self) -> None:
         """Keep its blocks in the pool, even if the snapshot is dropped meanwhile."""
@@ -48,11 +57,17 @@ class Write:
 
     def wrote(self, nbytes: int) -> None:
         """Some more bytes go to the disk; ends the writing of what nobody wants any more."""
+        if self.nbytes > QUICK or monotonic() > self._soon:
+            self._paused.close()
         if self.unwanted:
             raise Unwanted
         self._sizes.append(nbytes)
 
     def run(self) -> None:
+        # Planning makes many small objects, and every pass of the collector over all that the
+        # process holds stops everybody. What takes long is writing, and needs no such pause.
+        self._paused.enter_context(collector_paused())
+        self._soon = monotonic() + 1
         snapshot = self.entry.snapshot
         parent = self._outbox.ancestor(snapshot.parent)
         self._outbox.writer.commit(replace(self.entry, snapshot=replace(snapshot, parent=parent)))
@@ -62,6 +77,7 @@ class Write:
         self._outbox.failed(self, error)
 
     def over(self) -> None:
+        self._paused.close()
         self._outbox.blocks.give_back(self._borrowed)
         self._outbox.over(self)
 

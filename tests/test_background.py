@@ -1,6 +1,7 @@
 """A store returns when the state is captured; a thread writes it, in order, and says what failed."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from snapshot.cutting import BLOCK_BYTES
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import Repository
 from snapshot.repository.addresses import WRITE_AT_ONCE
+from snapshot.repository.writer import Writer
 from snapshot.workspace import Workspace
 
 PATIENCE = 60
@@ -397,6 +399,38 @@ def test_the_thread_ends_when_there_is_nothing_to_do_and_begins_again():
         done[-1].join(PATIENCE)
         assert not done[-1].is_alive()
     assert len({id(thread) for thread in done}) == 2
+
+
+def test_threads_take_short_turns_while_something_is_written_and_the_users_own_afterwards(workspace, gate):
+    before = sys.getswitchinterval()
+    begin(workspace, gate)
+    assert sys.getswitchinterval() < before
+    gate.open.set()
+    workspace.flush()
+    assert sys.getswitchinterval() == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_collector_pauses_while_a_write_is_planned_and_no_longer(half_written, gate, fails, monkeypatch):
+    assert gc.isenabled()
+    gate.open.set()
+    half_written.flush()
+    ordinary, seen = Writer.commit, []
+
+    def watched(self, entry):
+        seen.append(gc.isenabled())
+        if fails:
+            raise OSError(28, "No space left on device")
+        ordinary(self, entry)
+
+    monkeypatch.setattr(Writer, "commit", watched)
+    half_written.store("next")
+    half_written._archive._outbox.wait()
+    assert seen == [False]
+    assert gc.isenabled()
+    if fails:
+        with pytest.warns(SnapshotWarning, match="No space left"):
+            half_written.flush()
 
 
 def run_elsewhere(code, *arguments):
