@@ -15,7 +15,7 @@ from snapshot.repository.folded import Fold, read_folds
 from snapshot.repository.header import Header
 from snapshot.repository.removed import Removed, decode_removed
 from snapshot.repository.storage import Storage
-from snapshot.repository.tombstones import is_old
+from snapshot.repository.tombstones import old_among
 from snapshot.timeline import SnapshotKey as Key
 from snapshot.timeline import link
 
@@ -39,8 +39,18 @@ class Catalogue:
         """(those that count, with the labels they have now; each dropped or removed one -> its parent)."""
         there: set[Key] = set()
         notes: dict[str, dict[Key, str]] = {"label": {}, "dropped": {}, "undone": {}}
-        for run in layout.runs_among(self._storage.children("runs")):
-            there |= self._read_old(run, notes) if self._is_old(run) else self._read_run(run)
+        runs = layout.runs_among(self._storage.children("runs"))
+        # asked for together, run by run: far away each answer takes its time
+        self._old.update(old_among(self._storage, [run for run in runs if run not in self._old]))
+        new = [run for run in runs if not self._old.get(run, False)]
+        folders = [place for run in new for place in (layout.timeline_folder(run), layout.snapshots_folder(run))]
+        listed = self._storage.children_many(folders)
+        self._read_folds(dict(zip(new, listed[::2], strict=True)))
+        for run, names in zip(new, listed[1::2], strict=True):
+            # a folder is made before its header: without one it is not a snapshot yet
+            there |= {(run, int(name)) for name in names if name.isdecimal()}
+        for run in set(runs).difference(new):
+            there |= self._read_old(run, notes)
         # after the snapshots: what was removed in between has left a record
         names = self._storage.children(layout.NOTES)
         for name in names:
@@ -64,13 +74,8 @@ class Catalogue:
             self._records[key] = decode_removed(data)
         return list({one.key: one for record in self._records.values() for one in record}.values())
 
-    def _is_old(self, run: str) -> bool:
-        """Whether a run is of format 1, which keeps labels and drops beside each snapshot."""
-        if run not in self._old and (found := is_old(self._storage, run)) is not None:
-            self._old[run] = found
-        return self._old.get(run, False)
-
     def _read_old(self, run: str, notes: dict[str, dict[Key, str]]) -> set[Key]:
+        """The committed snapshots of a run of format 1, which keeps labels and drops beside each."""
         there: set[Key] = set()
         for key in self._storage.keys(f"runs/{run}/snapshots"):
             if found := layout.read_snapshot_key(key):
@@ -80,21 +85,17 @@ class Catalogue:
                     notes[found[2]][found[0], found[1]] = key
         return there
 
-    def _read_run(self, run: str) -> set[Key]:
-        """The committed snapshots of a run: those its folds name, and those with a header of their own."""
-        names = self._storage.children(layout.timeline_folder(run))
-        keys = {f"{layout.timeline_folder(run)}/{name}" for name in names if layout.read_fold_name(name)}
-        keys -= {small for key in keys for small in layout.folds_within(key)}
-        known = self._folds.setdefault(run, {})
-        for key in known.keys() - keys:
-            del known[key]
-        known.update(read_folds(self._storage, keys - known.keys()))
-        for fold in known.values():
+    def _read_folds(self, names: Mapping[str, Iterable[str]]) -> None:
+        """Read those folds, run -> names, that are new; forget those that are gone."""
+        keys = {run: _fold_keys(run, there) for run, there in names.items()}
+        fresh = [key for run, there in keys.items() for key in there if key not in self._folds.get(run, {})]
+        found = read_folds(self._storage, fresh)
+        for run, there in keys.items():
+            known = self._folds.get(run, {})
+            self._folds[run] = {key: known[key] if key in known else found[key] for key in there}
+        for fold in found.values():
             for header in fold.headers if fold is not None else ():
                 self._headers.setdefault(header.key, header)
-        names = self._storage.children(f"runs/{run}/snapshots")
-        # a folder is made before its header: without one it is not a snapshot yet
-        return {(run, int(name)) for name in names if name.isdecimal()}
 
     def header(self, key: Key) -> Header | None:
         """One header, dropped or not, as of the last :meth:`read`."""
@@ -144,6 +145,12 @@ class Catalogue:
             label = said[key][0] if key in said else header.label
             is_last = last[header.run, header.notebook, label] == key
             headers[key] = replace(header, label=label if is_last else None)
+
+
+def _fold_keys(run: str, names: Iterable[str]) -> set[str]:
+    """The folds that count: a large one takes the place of the small ones within it."""
+    keys = {f"{layout.timeline_folder(run)}/{name}" for name in names if layout.read_fold_name(name)}
+    return keys - {small for key in keys for small in layout.folds_within(key)}
 
 
 def label_note(label: str | None) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -54,16 +54,20 @@ def tombstones(storage: Storage) -> list[Tombstone]:
         if note is not None and note[2] != "label"
     ] + [
         one
-        for run in layout.runs_among(storage.children("runs"))
-        if is_old(storage, run)
+        for run, old in old_among(storage, layout.runs_among(storage.children("runs"))).items()
+        if old
         for one in _old(storage, run)
     ]
 
 
-def is_old(storage: Storage, run: str) -> bool | None:
-    """Whether a run is of format 1; None where it has not said so yet."""
-    found = storage.get(layout.run_key(run))
-    return None if found is None else json.loads(bytes(found))["attributes"].get("format", 1) < 2
+def old_among(storage: Storage, runs: Sequence[str]) -> dict[str, bool]:
+    """Which runs are of format 1; those that have not said so yet are left out."""
+    found = storage.get_many([(layout.run_key(run), None) for run in runs])
+    return {
+        run: json.loads(bytes(data))["attributes"].get("format", 1) < 2
+        for run, data in zip(runs, found, strict=True)
+        if data is not None
+    }
 
 
 def _old(storage: Storage, run: str) -> Iterator[Tombstone]:

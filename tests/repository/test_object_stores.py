@@ -194,6 +194,21 @@ def test_a_store_of_a_small_change_adds_one_pack(url, s3):
     assert sorted(methods(s3.requests())) == ["GET", "GET", "PUT", "PUT", "PUT", "PUT"]
 
 
+def test_opening_takes_one_request_and_the_timeline_of_many_runs_a_few_at_a_time(url, s3):
+    for _ in range(3):
+        workspace = Workspace({"x": 1}, url)
+        workspace.store()
+        workspace.flush()
+    s3.requests()
+    repository = snapshot.open(url)
+    assert methods(s3.requests()) == ["GET"]
+    assert len(repository.timeline) == 3
+    # the runs, the notes, and for each run: its format, its folds, its snapshots, one header
+    assert len(s3.requests()) == 2 + 3 * 4
+    assert len(repository.timeline) == 3
+    assert len(s3.requests()) == 2 + 3 * 2
+
+
 def test_a_restore_reads_each_block_once(url, s3):
     names = some_names()
     workspace = Workspace(names, url)
