@@ -128,7 +128,11 @@ class Registry:
         decide = self._by_object.get(cls)
         if decide is not None:
             return decide(obj)
-        return self._meet(cls, obj)
+        try:
+            return self._meet(cls, obj)
+        except Exception as error:  # a metaclass may refuse anything it is asked
+            hidden = self._by_type[cls] = Reference(f"its class cannot be looked at: {type(error).__name__}: {error}")
+            return hidden
 
     def decided(self, cls: type) -> Handler | None:
         """The handler of every object of exactly this type; None where each is looked at by itself."""
@@ -148,10 +152,7 @@ class Registry:
         if is_array:
             self._by_object[cls] = numpy_adapter.handler_for
             return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
-        try:
-            found = _general(cls)
-        except Exception as error:  # a metaclass may refuse anything it is asked
-            found = Reference(f"its class cannot be looked at: {type(error).__name__}: {error}")
+        found = _general(cls)
         self._by_type[cls] = found
         return found
 
