@@ -32,6 +32,7 @@ from snapshot.plan import Choice
 from snapshot.repository.entry import StoredEntry
 from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found, root_of
+from snapshot.timeline import SnapshotKey, key_of
 from snapshot.walk import Limits
 
 if TYPE_CHECKING:
@@ -126,9 +127,13 @@ class Archive:
         return self._outbox.progress if self._outbox is not None else Progress(0, 0, 0)
 
     def settle(self) -> None:
-        """At the beginning of a call: a :class:`SnapshotWarning` for what failed since the last one."""
+        """At the beginning of a call: say what failed since the last one, hold on to what others dropped.
+
+        What failed is a :class:`SnapshotWarning`.
+        """
         if self._outbox is not None:
             self._outbox.settle()
+            self._outbox.hold_dropped()
 
     def bind(
         self,
@@ -159,7 +164,8 @@ class Archive:
         graph, damaged = _graph_of(entry)
         if names is not None and not into and names & graph.roots.keys():
             into = {name: name for name in graph.roots if name in names}
-        found = self._bind(graph, _FromDisk(entry, self._engine), into, entry.names, entry, later=later)
+        leaves_there = _FromDisk(entry, self._engine, key_of(snapshot))
+        found = self._bind(graph, leaves_there, into, entry.names, entry, later=later)
         found.unused.update(damaged)
         return found
 
@@ -213,6 +219,7 @@ class Archive:
         """After drops: blocks that lay in what was dropped are looked for in what remains."""
         if self._outbox is not None:
             self._outbox.move_blocks(remaining)
+            self._outbox.hold_dropped()
             self._collecting.begin()
 
     def collect(self, grace: timedelta) -> Collected | None:
@@ -256,10 +263,10 @@ class _FromMemory:
 class _FromDisk:
     """Leaves of a stored snapshot, by number."""
 
-    def __init__(self, entry: StoredEntry, engine: Engine) -> None:
+    def __init__(self, entry: StoredEntry, engine: Engine, key: SnapshotKey | None = None) -> None:
         self._entry = entry
         self._engine = engine
-        self._opened = Opened(entry)
+        self._opened = Opened(entry, key)
         self._by_number = {stored.number: stored for stored in entry.leaves}
 
     def held(self, number: int) -> Held:

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from snapshot.budget import human_bytes
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.entries import Entries
-from snapshot.errors import SnapshotWarning
+from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Write
 from snapshot.model import Snapshot
@@ -157,6 +158,17 @@ class Outbox:
                 self.blocks.written(found)
                 lost -= found.keys()
         self.blocks.stay(lost)
+
+    def hold_dropped(self) -> None:
+        """Bring into memory what lies in snapshots that were dropped, by whomever, as long as it can be read.
+
+        What cannot be read any more is forgotten, so that a store copies it again.
+        """
+        if not self.blocks.nbytes_away:
+            return
+        with suppress(RepositoryError), self.disk:
+            gone = self.repository.gone()
+            self.blocks.stay(self.blocks.placed_in([one for one in self.blocks.sources() if one.key in gone]))
 
     def _elsewhere(self, digest: bytes) -> Iterator[Place]:
         """Where a block lies in snapshots of this run, newest first."""

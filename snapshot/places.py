@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snapshot.errors import Damaged, SnapshotError
 from snapshot.model import Snapshot
+from snapshot.timeline import SnapshotKey, key_of
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository
@@ -21,6 +22,7 @@ class Stored:
 
     def __init__(self, repository: Repository, snapshot: Snapshot, lock: Any) -> None:
         self.snapshot = snapshot
+        self.key: SnapshotKey | None = key_of(snapshot)
         self._repository = repository
         self._lock = lock
 
@@ -52,7 +54,8 @@ class Stored:
 class Opened:
     """A stored snapshot of any process, opened to be restored."""
 
-    def __init__(self, entry: StoredEntry) -> None:
+    def __init__(self, entry: StoredEntry, key: SnapshotKey | None) -> None:
+        self.key = key
         self.block = entry.block
         self.read_into = entry.read_into
         self.is_near = entry.is_near

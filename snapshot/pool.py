@@ -18,7 +18,7 @@ from xxhash import xxh3_128_digest
 
 from snapshot.errors import Damaged
 from snapshot.forking import forked_lock
-from snapshot.places import Place, Stored
+from snapshot.places import Opened, Place, Stored
 from snapshot.staging import KEEP_FREE, Buffers, Bytes
 from snapshot.threads import ALONE, in_threads
 
@@ -244,7 +244,12 @@ class Blocks:
                     self._places[digest] = place
                     self.nbytes_away += size
 
-    def placed_in(self, sources: Collection[Stored]) -> set[bytes]:
+    def sources(self) -> list[Stored | Opened]:
+        """Where the known places are."""
+        with self._lock:
+            return list({id(place.stored): place.stored for place in self._places.values()}.values())
+
+    def placed_in(self, sources: Collection[Stored | Opened]) -> set[bytes]:
         """Blocks for which one of these sources is the place that is known."""
         wanted = {id(source) for source in sources}
         with self._lock:

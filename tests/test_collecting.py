@@ -171,3 +171,30 @@ def test_what_left_memory_is_found_in_any_snapshot_that_still_holds_it(tmp_path)
     workspace.store("after")
     workspace.flush()
     assert workspace.repository.verify()
+
+
+@pytest.mark.parametrize("who", ["itself", "another"])
+@pytest.mark.parametrize("large", [True, False])
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_store_holds_what_was_restored_even_when_that_was_dropped_and_collected(tmp_path, who, large, changed):
+    home = tmp_path / "run.zarr"
+    made = np.arange(600_000.0 if large else 600.0)
+    earlier = Workspace({"w": made}, home)
+    earlier.store("first")
+    earlier.close()
+    # what is equal already is not read, but known to lie there
+    names = {"w": np.zeros_like(made) if changed else made.copy()}
+    workspace = Workspace(names, home)
+    workspace.restore("first")
+    dropper = workspace if who == "itself" else Workspace({}, home)
+    dropper.drop("first")
+    dropper.collect(timedelta(0))
+    workspace.store("second")
+    workspace.flush()
+    assert workspace.repository.verify()
+    names["w"][:] = 7
+    workspace.restore("second")
+    np.testing.assert_array_equal(names["w"], made)
+    np.testing.assert_array_equal(Repository(home)["second"]["w"], made)
+    workspace.undo()
+    assert (names["w"] == 7).all()

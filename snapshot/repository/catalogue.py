@@ -64,6 +64,13 @@ class Catalogue:
         self._label(headers, notes["label"], removed)
         return [one for key, one in headers.items() if key not in gone], gone
 
+    def gone(self) -> set[Key]:
+        """What was dropped or removed, by one listing; drops of format 1 are not among it."""
+        names = self._storage.children(layout.NOTES)
+        notes = [note for note in map(layout.read_note_name, names) if note is not None and note[2] == "dropped"]
+        removed = self._read_records(filter(layout.is_collection, names))
+        return {note[:2] for note in notes}.union(one.key for one in removed)
+
     def _read_records(self, names: Iterable[str]) -> list[Removed]:
         """What collections have removed, each once; a record is never changed."""
         keys = [f"{layout.NOTES}/{name}" for name in names]

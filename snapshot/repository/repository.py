@@ -24,7 +24,7 @@ from snapshot.repository.snapshots import Snapshots
 from snapshot.repository.storage import Storage, Write
 from snapshot.repository.verify import Progress, Verified, verify
 from snapshot.repository.writer import Writer
-from snapshot.timeline import branch, check_label, key_of, resolve
+from snapshot.timeline import SnapshotKey, branch, check_label, key_of, resolve
 
 
 class Repository:
@@ -137,6 +137,10 @@ class Repository:
         """
         found = [self._snapshots.header(self[one]) for one in snapshots]
         self._storage.put([(layout.dropped_key(*one.key), dropped_note) for one in found if one is not None])
+
+    def gone(self) -> set[SnapshotKey]:
+        """The (run, id) of what was dropped or is removed: one listing."""
+        return self._snapshots.gone()
 
     def collect(self, grace: timedelta = timedelta(hours=1)) -> Collected:
         """Give back the space of snapshots that were dropped at least ``grace`` ago; says what it did.

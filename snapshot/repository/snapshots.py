@@ -50,6 +50,10 @@ class Snapshots:
             raise ReferenceNotFound(f"#{snapshot.run}.{snapshot.id} is not on disk in {self._storage}.")
         return self._contents[key]
 
+    def gone(self) -> set[SnapshotKey]:
+        """The keys of those that were dropped or removed."""
+        return self._catalogue.gone()
+
     def header(self, snapshot: Snapshot) -> Header | None:
         """What a snapshot says of itself, None when it was dropped and is gone. Raises ReferenceNotFound."""
         try:

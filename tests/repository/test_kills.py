@@ -153,7 +153,8 @@ def test_what_was_said_to_be_stored_survives_any_kill(tmp_path):
     for one in workspace.timeline[-3:]:
         workspace.restore(one)
         assert_array_equal(names["changed"], contents(one.step)["changed"])
-    workspace.store("after-all", step=one.step)
+    names.update(contents(record.step + 1))
+    workspace.store("after-all", step=record.step + 1)
     workspace.close()
     assert len(check(home, record)) == visible + 1
     print(f"{KILLS} kills, {len(record.stored)} stores said to be done, {visible} snapshots there at the end")
