@@ -136,6 +136,18 @@ COMMANDS: tuple[Command, ...] = (
         (Argument("paths", "variables to begin with", "PATH", "*", fits=Fits.NAME), _THEME),
     ),
     Command(
+        "overview",
+        "show all variables over all steps in one picture; choosing one opens its plot",
+        pictures.overview,
+        (
+            Argument("paths", "these variables only", "PATH", "*", fits=Fits.NAME),
+            Argument(
+                "--statistic", "what the colours mean (update)", choices=("update", "mean", "std", "zeros", "nan")
+            ),
+            _THEME,
+        ),
+    ),
+    Command(
         "compare",
         "look at what differs between two snapshots, or between one and the present",
         pictures.compare,

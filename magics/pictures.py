@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,22 @@ if TYPE_CHECKING:
 
 def plot(call: Call) -> Any:
     """``%snapshot plot``: how values evolve."""
+    widgets = _widgets("plot", "%snapshot list and show need neither")
+    return _plotted(call, widgets.Evolution)
+
+
+def overview(call: Call) -> Any:
+    """``%snapshot overview``: all variables over all snapshots."""
+    widgets = _widgets("overview", "%snapshot list and show need neither")
+    return _plotted(call, partial(widgets.Overview, statistic=call.given.statistic or "update"))
+
+
+def _plotted(call: Call, view: Callable[..., Any]) -> Any:
+    """A view of the paths given; of what cannot be drawn the message says what it is."""
     from snapshot.errors import PathNotFound
 
-    widgets = _widgets("plot", "%snapshot list and show need neither")
     try:
-        return widgets.Evolution(call.workspace, call.given.paths, theme=call.given.theme or "light")
+        return view(call.workspace, call.given.paths, theme=call.given.theme or "light")
     except PathNotFound as error:
         raise PathNotFound(_why_not_plotted(call, str(error))) from error
 

@@ -3,5 +3,6 @@
 from snapshot.widgets.browse import Browse
 from snapshot.widgets.compare import Compare
 from snapshot.widgets.evolution import Evolution
+from snapshot.widgets.overview import Overview
 
-__all__ = ["Browse", "Compare", "Evolution"]
+__all__ = ["Browse", "Compare", "Evolution", "Overview"]

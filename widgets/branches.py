@@ -22,11 +22,11 @@ WIDEST = 12
 def tree(snapshots: Sequence[Snapshot], head: Snapshot | None = None) -> list[str]:
     """A drawing for each of ``snapshots`` (oldest first); ``◉`` marks the ``head``.
 
-    The line that leads to the head, or to the newest, goes straight on.
+    The line that leads to the head goes straight on, and behind it the one to the newest.
     """
     present = None if head is None else key_of(head)
-    main = {key_of(one) for one in branch(snapshots, head or snapshots[-1])} if snapshots else set()
-    children = _children(snapshots, main)
+    ends = [end for end in (head, *snapshots[-1:]) if end is not None]
+    children = _children(snapshots, [{key_of(one) for one in branch(snapshots, end)} for end in ends])
     lanes: list[SnapshotKey | None] = []  # the snapshot that each column leads to
     lines = []
     for snapshot in snapshots:
@@ -42,8 +42,10 @@ def tree(snapshots: Sequence[Snapshot], head: Snapshot | None = None) -> list[st
     return lines
 
 
-def _children(snapshots: Sequence[Snapshot], main: set[SnapshotKey]) -> Mapping[SnapshotKey, list[SnapshotKey]]:
-    """Key -> the keys of those that came later and descend from it, the main line's first."""
+def _children(
+    snapshots: Sequence[Snapshot], lines: Sequence[set[SnapshotKey]]
+) -> Mapping[SnapshotKey, list[SnapshotKey]]:
+    """Key -> the keys of those that came later and descend from it, first those on the first of ``lines``."""
     seen: set[SnapshotKey] = set()
     found: dict[SnapshotKey, list[SnapshotKey]] = {}
     for snapshot in snapshots:
@@ -51,7 +53,7 @@ def _children(snapshots: Sequence[Snapshot], main: set[SnapshotKey]) -> Mapping[
         if parent in seen and parent is not None:
             found.setdefault(parent, []).append(key)
         seen.add(key)
-    return {key: sorted(ones, key=lambda one: one not in main) for key, ones in found.items()}
+    return {key: sorted(ones, key=lambda one: [one not in line for line in lines]) for key, ones in found.items()}
 
 
 def _free(lanes: list[SnapshotKey | None], start: int) -> int:

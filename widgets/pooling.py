@@ -62,9 +62,9 @@ def envelope(vector: Array, points: int) -> tuple[Array, Array]:
     vector = as_real(vector)
     if vector.size <= 2 * points:
         return np.arange(vector.size, dtype=float), vector
-    starts = _starts(vector.size, points)
-    ends = [np.minimum.reduceat(vector, starts), np.maximum.reduceat(vector, starts)]
-    return np.repeat(starts.astype(float), 2), np.stack(ends, axis=1).reshape(-1)
+    begins = starts(vector.size, points)
+    ends = [np.minimum.reduceat(vector, begins), np.maximum.reduceat(vector, begins)]
+    return np.repeat(begins.astype(float), 2), np.stack(ends, axis=1).reshape(-1)
 
 
 def as_real(array: Array) -> Array:
@@ -80,13 +80,14 @@ def as_real(array: Array) -> Array:
 def _pool_axis(matrix: Array, limit: int, axis: int) -> Array:
     if matrix.shape[axis] <= limit:
         return matrix
-    starts = _starts(matrix.shape[axis], limit)
-    high = np.maximum.reduceat(matrix, starts, axis=axis)
-    low = np.minimum.reduceat(matrix, starts, axis=axis)
+    begins = starts(matrix.shape[axis], limit)
+    high = np.maximum.reduceat(matrix, begins, axis=axis)
+    low = np.minimum.reduceat(matrix, begins, axis=axis)
     return np.where(-low > high, low, high)
 
 
-def _starts(size: int, parts: int) -> Array:
+def starts(size: int, parts: int) -> Array:
+    """Where each of ``parts`` runs of about the same length begins, for ``reduceat``."""
     return (np.arange(parts) * size) // parts
 
 

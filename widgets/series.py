@@ -130,7 +130,7 @@ class Readings:
         holding = [snapshot for snapshot in snapshots if path in snapshot.variables]
         if not holding:
             raise ValueError(f"{path}: in none of the {len(snapshots)} snapshots")
-        parents = _parents(snapshots, holding)
+        parents = parents_of(snapshots, holding)
         points = [self._point(holding, index, parent, path) for index, parent in enumerate(parents)]
         return Series(path, holding[-1].variables[path].role, tuple(points))
 
@@ -159,7 +159,7 @@ class Readings:
         )
 
 
-def _parents(snapshots: Sequence[Snapshot], holding: Sequence[Snapshot]) -> list[int | None]:
+def parents_of(snapshots: Sequence[Snapshot], holding: Sequence[Snapshot]) -> list[int | None]:
     """For each of ``holding`` the index there of its nearest ancestor that is there too."""
     if all(snapshot.parent is None for snapshot in snapshots):
         # Imported checkpoints know no parents: they follow each other.

@@ -141,7 +141,16 @@ def test_list_shows_every_snapshot_and_where_the_present_comes_from(shown):
     assert "<table>" in listed._repr_html_()
 
 
-COMMANDS_THAT_SHOW = ("", "list", "show before", "show before --report", "diff before", "plot W", "compare before")
+COMMANDS_THAT_SHOW = (
+    "",
+    "list",
+    "show before",
+    "show before --report",
+    "diff before",
+    "plot W",
+    "overview",
+    "compare before",
+)
 
 
 PLACES = ("{0}", "{0};", "{0}\n1 + 1;", "for i in range(1):\n    {0}", "if True:\n    {0}\n    done = 1")
@@ -319,6 +328,13 @@ def test_prune_gives_disk_space_back_when_asked(run, shell, capsys):
     run("%snapshot restore second")
 
 
+def test_overview_shows_the_named_paths_and_the_statistic_asked_for(shown):
+    view = shown("%snapshot store before", "W *= 10", "%snapshot store after", "%snapshot overview")
+    assert view.data()["paths"] == ["W", "lr"]
+    data = shown("%snapshot overview lr --statistic mean --theme dark").data()
+    assert (data["paths"], data["statistic"], data["values"].tolist()) == (["lr"], "mean", [[0.5, 0.5]])
+
+
 def test_compare_shows_what_changed_since_a_snapshot_and_between_two(shown):
     view = shown(
         "%snapshot store before", "W *= 10", "%snapshot store after", "lr = 0.25", "%snapshot compare before"
@@ -330,7 +346,7 @@ def test_compare_shows_what_changed_since_a_snapshot_and_between_two(shown):
 
 
 @pytest.mark.parametrize("missing", ["matplotlib", "ipywidgets"])
-@pytest.mark.parametrize("command", ["plot W", "compare before"])
+@pytest.mark.parametrize("command", ["plot W", "overview", "compare before", "browse"])
 def test_without_the_libraries_that_draw_one_line_says_what_is_missing(run, monkeypatch, missing, command):
     run("%snapshot store before", "W *= 2")
     monkeypatch.delitem(sys.modules, "snapshot.widgets", raising=False)
