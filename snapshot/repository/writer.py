@@ -23,7 +23,8 @@ from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.storage import Storage
-from snapshot.timeline import SnapshotKey, parent_key
+from snapshot.repository.undoing import leave_note, remove, undo
+from snapshot.timeline import parent_key
 
 #: How many of the newest snapshots a new run looks at for contents it need not write again.
 _LOOKED_AT = 3
@@ -104,7 +105,7 @@ class Writer:
                 before, table = table, plan.table.encode()
                 writes = [(one, partial(_told, entry.wrote, data)) for one, data in plan.writes.items()]
                 self._storage.put([*groups, *writes, (key, partial(bytes, table))])
-                self._leave_note((self._run, entry.snapshot.id), before)
+                leave_note(self._storage, (self._run, entry.snapshot.id), before)
                 # the table is there before this look, and that is what the collector relies on
                 forgot, collecting = self._reusable.look()
                 self._check_not_dropped(entry.snapshot)
@@ -119,7 +120,7 @@ class Writer:
                 groups = []
         except BaseException:
             # nothing else can name these, so a disk that was full has its space back
-            self._remove(own)
+            remove(self._storage, own)
             raise
 
     def _plan(self, entry: Entry, known: Known, own: list[str]) -> Commit:
@@ -134,31 +135,10 @@ class Writer:
             self._storage.put([(layout.commit_key(*header.key), header.encode)])
         except KeyboardInterrupt:
             # whoever interrupts a store expects no snapshot, and the key may have arrived
-            self._undo(header.key, table)
+            undo(self._storage, header.key, table)
             raise
         self._uncertain.discard(header.id)
         self._committed[header.id] = header
-
-    def _undo(self, key: SnapshotKey, table: bytes | None) -> None:
-        """Take a commit away that others may have seen; the collector finds its contents by its table."""
-        self._storage.delete(layout.commit_key(*key))
-        self._storage.delete(layout.table_key(*key))
-        self._storage.delete_folder(layout.snapshot_folder(*key))
-        self._leave_note(key, table)
-
-    def _leave_note(self, key: SnapshotKey, table: bytes | None) -> None:
-        """A table counts no longer: a collection may have spared what it names, and the next one need not."""
-        if table is not None:
-            note = layout.undone_key(*key, token_hex(4))
-            with suppress(RepositoryError):
-                self._storage.put([(note, partial(bytes, table))])
-
-    def _remove(self, keys: list[str]) -> None:
-        """Take away what no snapshot names; what refuses stays."""
-        with suppress(RepositoryError):
-            self._storage.delete(*keys)
-            for folder in {key.rpartition("/")[0] for key in keys}:
-                self._storage.delete_folder(folder)
 
     def _fold(self, header: Header, plan: Commit) -> None:
         """Keep looking at many snapshots fast: some commits later they are one object. Nothing depends on it."""
@@ -223,7 +203,7 @@ class Writer:
                 key = self._run, snapshot.id
                 table = self._storage.get(layout.table_key(*key))
                 self._reusable.forget(key, table)
-                self._undo(key, bytes(table) if table is not None else None)
+                undo(self._storage, key, bytes(table) if table is not None else None)
 
     def _check_not_dropped(self, snapshot: Snapshot) -> None:
         if (self._run, snapshot.id) in self._reusable.dropped:
