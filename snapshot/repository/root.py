@@ -18,8 +18,11 @@ def is_repository(storage: Storage) -> bool:
     a later version.
     """
     data = storage.get(layout.ROOT_KEY)
-    if data is None and storage.is_empty():
-        return False
+    if data is None:
+        if storage.is_empty():
+            return False
+        # another process may have made it since
+        data = storage.get(layout.ROOT_KEY)
     number = _format_number(data)
     if number is None:
         raise NotARepository(

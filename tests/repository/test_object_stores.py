@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +11,17 @@ import snapshot
 from snapshot.errors import NotARepository, NotWritable, RepositoryError
 from snapshot.repository import Repository
 from snapshot.workspace import Workspace
+from tests.repository.object_store import ObjectStore
 
 pytest.importorskip("obstore")
 pytest.importorskip("moto.server")
 
-_spec = spec_from_file_location("object_store", Path(__file__).with_name("object_store.py"))
-object_store = module_from_spec(_spec)
-_spec.loader.exec_module(object_store)
 NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    running = object_store.ObjectStore(tmp_path_factory.mktemp("s3") / "log")
+    running = ObjectStore(tmp_path_factory.mktemp("s3") / "log")
     running.make_bucket("experiments")
     yield running
     running.end()
@@ -295,7 +291,7 @@ def stored_and_flushed(workspace, label):
 
 
 def test_a_store_that_fails_on_the_way_keeps_the_snapshot_in_memory(tmp_path, monkeypatch):
-    own = object_store.ObjectStore(tmp_path / "log")
+    own = ObjectStore(tmp_path / "log")
     own.make_bucket("experiments")
     for name, value in own.environment.items():
         monkeypatch.setenv(name, value)

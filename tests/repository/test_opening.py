@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zarr.storage import LocalStore, WrapperStore
 
 from snapshot.errors import NewerFormat, NotARepository, NotWritable, RepositoryError
 from snapshot.repository import Repository, layout
@@ -164,3 +165,18 @@ def me():
     import pwd
 
     return pwd.getpwuid(os.geteuid()).pw_name
+
+
+class Late(WrapperStore):
+    """The root appears only after it was looked for, as when another process makes the repository."""
+
+    looked = False
+
+    async def get(self, key, prototype, byte_range=None):
+        looked, self.looked = self.looked, True
+        return await super().get(key, prototype, byte_range) if looked else None
+
+
+def test_a_repository_that_another_process_makes_meanwhile_is_one(example, commit, home):
+    commit(example.entry({"w": np.arange(3)}))
+    assert len(Repository.create_or_open(Late(LocalStore(home)))) == 1
