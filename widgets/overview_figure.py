@@ -23,7 +23,7 @@ from snapshot.widgets.words import number, shorten
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _LEFT, _WIDTH = 0.3, 0.59
-_ABOVE, _BELOW = 84, 74  # pixels for the header, and for the steps and the key
+_ABOVE, _BELOW = 84, 82  # pixels for the header, and for the steps and the key
 _LEAST, _MOST = 60, 440  # height of the heat map in pixels
 _ROW = 20
 _LABEL = 13  # a line of text needs so many pixels

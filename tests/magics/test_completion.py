@@ -19,7 +19,7 @@ def offered(shell):
 
 
 def test_commands_complete(offered):
-    assert offered("%snapshot re") == ["%snapshot restore", "%snapshot redo"]
+    assert offered("%snapshot re") == ["%snapshot restore", "%snapshot resume", "%snapshot redo"]
 
 
 def test_options_complete_per_command(offered):

@@ -160,7 +160,7 @@ def test_a_thousand_variables_over_ten_thousand_steps_become_one_picture():
     values = np.full((1000, 10_000), -5, np.float32)
     values[567, 1234] = -0.5
     grid = grid_of(values, paths=[f"model.{row // 10}.{row % 10}" for row in range(1000)])
-    assert image.imread(io.BytesIO(OverviewPicture(grid).png())).shape[:2] == (598, 1080)
+    assert image.imread(io.BytesIO(OverviewPicture(grid).png())).shape[:2] == (606, 1080)
     painted = paint(grid, (440, 637), limits(grid), LIGHT)
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 2
 

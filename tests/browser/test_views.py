@@ -1,4 +1,4 @@
-"""Browse restores on a click, Compare draws what is chosen from its list."""
+"""The other views: Browse restores on a click, Compare draws what is chosen, Overview opens it."""
 
 from pathlib import Path
 
@@ -103,4 +103,22 @@ def test_a_click_restores_what_was_chosen_and_is_refused_while_a_cell_runs(noteb
     opened.page.locator(".jp-Notebook-cell:nth-of-type(4) .cm-content").click()
     opened.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
     wait_for_text(opened, ".jp-Cell:nth-of-type(4) .jp-OutputArea", "rate is 0.1")
+    assert opened.errors() == []
+
+
+def test_choosing_a_variable_in_the_overview_opens_its_evolution_below(notebook, made):
+    opened = notebook(made("overview.ipynb", TRAIN, "%snapshot overview --theme dark"))
+    opened.page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    opened.run_all()
+    opened.picture(".snapshot-overview .widget-image")
+
+    choose(opened, ".snapshot-overview .widget-select select", "40 × 24")
+
+    opened.picture(".snapshot-overview .snapshot-evolution .widget-image")
+    wait_for_text(opened, ".snapshot-overview .snapshot-evolution", "w (40 × 24) has median")
+    opened.page.set_viewport_size({"width": 1280, "height": 1500})
+    opened.centre(".snapshot-overview")
+    opened.screenshot("overview-widget-dark")
     assert opened.errors() == []
