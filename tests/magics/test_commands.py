@@ -8,6 +8,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from snapshot.magics import workspace_of
+from snapshot.repository import Repository
 
 
 def test_store_prints_one_line_and_displays_nothing(run, capsys):
@@ -366,3 +367,17 @@ def test_resume_starts_from_scratch_once_and_then_goes_on(run, shell, capsys, tm
     assert shell.user_ns["W"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert run("%snapshot undo") is None
     assert shell.user_ns["W"][1, 2] == 50
+
+
+def test_open_takes_an_address(run, shell, capsys):
+    run("%snapshot store before", "%snapshot open memory://notebook", "%snapshot store after", "%snapshot flush")
+    assert "snapshots go to memory://notebook from now on" in capsys.readouterr().out
+    assert [snap.label for snap in Repository("memory://notebook").timeline] == ["after"]
+
+
+def test_an_address_of_no_kind_is_one_line_and_changes_nothing(run, shell, capsys):
+    run("%snapshot store before")
+    shell.run_cell("%snapshot open ftp://somewhere/run.zarr")
+    assert "ftp:// is none of s3://" in capsys.readouterr().err
+    run("W *= 10", "%snapshot restore before")
+    assert shell.user_ns["W"][1, 2] == 5
