@@ -132,6 +132,7 @@ def test_another_instance_takes_the_values_and_the_stored_model_is_left_alone(li
     assert not status.unused
 
 
+@pytest.mark.timeout(900)  # a whole backend, compiled in another process
 @pytest.mark.skipif("SNAPSHOT_ONE_BACKEND" in os.environ, reason="already one of several")
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_same_holds_for_keras_on_another_backend(backend):
@@ -139,5 +140,5 @@ def test_the_same_holds_for_keras_on_another_backend(backend):
     pytest.importorskip(backend)
     env = {**os.environ, "KERAS_BACKEND": backend, "SNAPSHOT_ONE_BACKEND": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "keras_model", __file__]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=880)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

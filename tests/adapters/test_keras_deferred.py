@@ -18,13 +18,14 @@ INPUTS = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3)
 TARGETS = (INPUTS.sum(axis=1, keepdims=True) ** 2).astype("float32")
 
 
+@pytest.mark.timeout(900)  # a whole backend, compiled in another process
 @pytest.mark.skipif("SNAPSHOT_ONE_BACKEND" in os.environ, reason="already one of several")
 @pytest.mark.parametrize("backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND])
 def test_all_of_this_holds_on_another_backend(backend):
     pytest.importorskip(backend)
     env = {**os.environ, "KERAS_BACKEND": backend, "SNAPSHOT_ONE_BACKEND": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=880)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
