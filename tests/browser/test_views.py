@@ -61,6 +61,14 @@ def click(opened, view, name):
     opened.page.locator(f"{view} button", has_text=name).first.click()
 
 
+def dark(opened, yes=True):
+    """JupyterLab's own theme; it outlives the page, so set it back."""
+    theme = "JupyterLab Dark" if yes else "JupyterLab Light"
+    opened.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    opened.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(not yes).lower())
+    opened.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+
 def test_compare_draws_the_variable_that_is_chosen(notebook, made):
     opened = notebook(made("compare.ipynb", TRAIN, "%snapshot compare before"))
     opened.run_all()
@@ -99,6 +107,9 @@ def test_a_click_restores_what_was_chosen_and_is_refused_while_a_cell_runs(noteb
     click(opened, BROWSE, "Yes, restore")
     wait_for_text(opened, BROWSE, "restored before")
     opened.screenshot("browse-restored")
+    dark(opened)
+    opened.screenshot("browse-restored-dark")
+    dark(opened, False)
 
     opened.page.locator(".jp-Notebook-cell:nth-of-type(4) .cm-content").click()
     opened.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
@@ -108,9 +119,7 @@ def test_a_click_restores_what_was_chosen_and_is_refused_while_a_cell_runs(noteb
 
 def test_choosing_a_variable_in_the_overview_opens_its_evolution_below(notebook, made):
     opened = notebook(made("overview.ipynb", TRAIN, "%snapshot overview --theme dark"))
-    opened.page.evaluate(
-        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    dark(opened)
     opened.run_all()
     opened.picture(".snapshot-overview .widget-image")
 
@@ -121,4 +130,5 @@ def test_choosing_a_variable_in_the_overview_opens_its_evolution_below(notebook,
     opened.page.set_viewport_size({"width": 1280, "height": 1500})
     opened.centre(".snapshot-overview")
     opened.screenshot("overview-widget-dark")
+    dark(opened, False)
     assert opened.errors() == []
