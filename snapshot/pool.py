@@ -259,12 +259,13 @@ class Blocks:
         """Keep these in memory: their place on disk is given up. What cannot be read any more is left as it is."""
         for digest in digests:
             try:
-                self.fetch((digest,))
+                self.borrow(digest)  # so that it cannot leave again before its place is given up
             except Damaged:
                 continue
             with self._lock:
                 self._places.pop(digest, None)
                 self._removable.pop(digest, None)
+            self.give_back((digest,))
 
     def make_room(self, nbytes: int) -> bool:
         """Let what is on disk leave memory until so many more bytes fit; False when they do not even then."""

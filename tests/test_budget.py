@@ -8,6 +8,7 @@ import pytest
 from snapshot import staging
 from snapshot.blocks import hash_blocks
 from snapshot.errors import Damaged, OverBudget
+from snapshot.places import Place
 from snapshot.pool import Blocks
 from snapshot.repository import Repository
 from snapshot.workspace import Workspace
@@ -269,3 +270,27 @@ def test_a_borrowed_block_is_not_reused_before_it_is_given_back():
     blocks.put(other, data[::-1].copy())
     assert borrowed.tolist() == data.tolist()
     blocks.give_back([digest])
+
+
+class Contents:
+    """A place that has the contents."""
+
+    is_near = False
+
+    def __init__(self, contents):
+        self.contents = contents
+
+    def block(self, number, index):
+        return self.contents[number].tobytes()
+
+
+def test_a_full_pool_keeps_in_memory_what_it_is_asked_to_keep():
+    contents = [np.full(1000, value, np.uint8) for value in range(6)]
+    digests = [hash_blocks(one)[0] for one in contents]
+    blocks = Blocks(limit=4000)
+    blocks.retain(digests)
+    blocks.lie_at({digest: (Place(Contents(contents), number, 0), 1000) for number, digest in enumerate(digests)})
+    blocks.stay(digests)
+    blocks.trim()
+    for digest, expected in zip(digests, contents, strict=True):
+        assert np.array_equal(blocks.borrow(digest), expected)

@@ -65,7 +65,8 @@ class TensorAdapter(TensorLeaf):
 
     def is_away(self, obj: Any) -> bool:
         """Whether it is cheaper to read it together with others."""
-        return bool(obj.device.type == "cuda")
+        with past_overrides(obj):
+            return bool(obj.device.type == "cuda")
 
     def views(self, objs: Sequence[Any]) -> list[Array]:
         """:meth:`view` of several: those on a CUDA device come over together."""
