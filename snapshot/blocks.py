@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_128_digest
 
-from snapshot.cutting import spans
+from snapshot.cutting import BLOCK_BYTES, spans
 from snapshot.model import Leaf, parse_dtype
 from snapshot.pool import Blocks
 from snapshot.staging import Bytes
@@ -16,6 +16,8 @@ from snapshot.staging import Bytes
 
 def hash_blocks(contents: np.ndarray[Any, Any]) -> tuple[bytes, ...]:
     """The digest of each block of a C-contiguous array."""
+    if 0 < contents.nbytes <= BLOCK_BYTES:
+        return (xxh3_128_digest(flat_bytes(contents).data),)  # most arrays of most programs are this small
     flat = flat_bytes(contents)
     return tuple(xxh3_128_digest(flat[start:stop].data) for start, stop in spans(contents.shape, contents.itemsize))
 

@@ -198,7 +198,7 @@ def capture(
     added = new_bytes(held, pending, blocks)
     if fits is not None and not fits(sum(added.values())):
         raise OverBudget(_Excess(blocks.nbytes, added, held))
-    failed = sources.failed | _copy_all(held, pending, blocks)
+    failed = sources.failed | (_copy_all(held, pending, blocks) if added else {})
     held = {handle: one for handle, one in held.items() if handle not in failed and not _lies_in(one.leaf, failed)}
     # types, not objects: an array that only its name held must be free to go
     types = {name: type(value) for name, value in names.items()}

@@ -20,6 +20,7 @@ from snapshot.report import status_of
 from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
 from snapshot.undo_stack import Before, UndoStack
+from snapshot.walk import collector_paused
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Changes:
         initialize_rest: bool = False,
     ) -> RestoreStatus:
         """Make ``bound`` true; ``whole`` makes ``head`` what the present descends from."""
-        with self._pool_swept():
+        with self._swept():
             step = self._plan(bound.capture, choice, head.reference, bound)
             if dry_run:
                 step.status.dry_run = True
@@ -85,7 +86,7 @@ class Changes:
         self, values: Mapping[str, Any], *, make_names: bool = False, dry_run: bool = False
     ) -> RestoreStatus:
         """Put given values into live variables; all of them or none."""
-        with self._pool_swept():
+        with self._swept():
             now, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
             target, choice = assigned(values, now, self._engine, make_names=make_names)
             step = self._plan(target, choice, "assign")
@@ -106,7 +107,7 @@ class Changes:
         entry = self.stack.last(redo=redo)
         verb = "redo" if redo else "undo"
         choice = Choice(created="remove", code="restore", removable=lambda name: name in entry.made)
-        with self._pool_swept():
+        with self._swept():
             target = entry.target()
             step = self._plan(target, choice, verb)
             with interrupts_wait():
@@ -129,7 +130,7 @@ class Changes:
 
     def go_back(self, before: Before) -> None:
         """Make everything what it was, names and code included."""
-        with interrupts_wait(), self._pool_swept():
+        with interrupts_wait(), self._swept():
             try:
                 step = self._plan(before.capture, Choice(created="remove", code="restore"), before.what)
                 self._engine.apply(step.plan, before.capture, step.present)
@@ -160,10 +161,11 @@ class Changes:
         self.stack.push(entry)
 
     @contextmanager
-    def _pool_swept(self) -> Iterator[None]:
+    def _swept(self) -> Iterator[None]:
         """What was copied into the pool and not kept leaves it, however this ends."""
         try:
-            yield
+            with collector_paused():
+                yield
         finally:
             self._engine.blocks.sweep()
 

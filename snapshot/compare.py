@@ -7,20 +7,23 @@ difference over the larger of the two norms.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from math import inf, isnan, nan
 from typing import Any
 
 from snapshot.errors import SnapshotError
-from snapshot.model import Snapshot, Variable
+from snapshot.model import Role, Snapshot, Variable
 from snapshot.statistics import Difference, as_numbers, difference
+from snapshot.wording import enumerated, printable, shortened
 
 _UNKNOWN = Difference(nan, nan, nan, nan)
 # Values of these types can be read and compared without calling anybody's code.
 _PLAIN = frozenset({"bool", "int", "float", "complex", "str", "bytes", "NoneType"})
 _LISTED = 5
+_ROWS = 200  # a browser takes seconds for many thousands
+_WIDE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +111,18 @@ class Comparison:
         lines += [f"  {change.path}: {change}" for change in ranked[:_LISTED]]
         if len(ranked) > _LISTED:
             lines.append(f"  ... and {len(ranked) - _LISTED} more, in .changed")
-        lines += [f"  {word}: {_some(many)}" for word, many in self._groups()[1:3] if many]
-        return "\n".join(lines + [f"  {line}" for line in self._name_lines()])
+        lines += [f"  {word}: {enumerated(list(many), _LISTED)}" for word, many in self._groups()[1:3] if many]
+        return "\n".join(map(printable, lines + [f"  {line}" for line in self._name_lines()]))
 
     def _repr_html_(self) -> str:
         title = escape(f"{_title(self.before)} → {_title(self.after)}")
         head = "".join(f"<th>{word}</th>" for word in ("variable", "shape", "change", "largest", "norm"))
-        rows = "".join(_row(change) for change in self.ranked())
+        ranked = self.ranked()
+        rows = "".join(_row(change) for change in ranked[:_ROWS])
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
-        groups = [f"{word}: {_some(many)}" for word, many in self._groups()[1:] if many]
-        notes = "".join(f"<p>{escape(line)}</p>" for line in [*groups, *self._name_lines()])
+        groups = [f"and {len(ranked) - _ROWS:,} more changed, in .changed"] if len(ranked) > _ROWS else []
+        groups += [f"{word}: {enumerated(list(many), _LISTED)}" for word, many in self._groups()[1:] if many]
+        notes = "".join(f"<p>{escape(printable(line))}</p>" for line in [*groups, *self._name_lines()])
         return f"<p>{title}</p>{table}{notes}"
 
     def _groups(self) -> list[tuple[str, Collection[str]]]:
@@ -139,7 +144,7 @@ class Comparison:
         added = [name for name in self.names_added if name not in self.added]
         removed = [name for name in self.names_removed if name not in self.removed]
         named = {"names added": added, "names removed": removed, "retyped": retyped}
-        return lines + [f"{word}: {_some(many)}" for word, many in named.items() if many]
+        return lines + [f"{word}: {enumerated(list(many), _LISTED)}" for word, many in named.items() if many]
 
 
 def compare(a: Snapshot, b: Snapshot) -> Comparison:
@@ -174,6 +179,8 @@ def _same(old: Variable, new: Variable) -> bool:
 
 def _change(a: Snapshot, b: Snapshot, path: str) -> Change:
     before, after = a.variables[path], b.variables[path]
+    if after.role is Role.RNG:
+        return Change(path, before, after, problem="another state")  # its numbers say nothing to anybody
     if before.shape != after.shape:
         return Change(path, before, after, problem=f"shape {before.shape} → {after.shape}")
     try:
@@ -236,23 +243,13 @@ def _short(value: Any) -> str:
     if hasattr(value, "item"):
         value = value.item()
     text = f"{value:.6g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return shortened(text, _WIDE)
 
 
 def _between(old: str | None, new: str | None) -> str:
     if old is None or new is None:
-        return f"added, {_clip(str(new))}" if old is None else f"removed, was {_clip(old)}"
-    return f"{_clip(old)} → {_clip(new)}"
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    return ", ".join(listed[:_LISTED]) + more
+        return f"added, {shortened(str(new), _WIDE)}" if old is None else f"removed, was {shortened(old, _WIDE)}"
+    return f"{shortened(old, _WIDE)} → {shortened(new, _WIDE)}"
 
 
 def _row(change: Change) -> str:
@@ -264,5 +261,5 @@ def _row(change: Change) -> str:
         sized = [_percent(change.relative), f"{change.largest:.3g}", norms]
     else:
         sized = [str(change), "", ""]
-    cells = [change.path, str(change.after.shape), *sized]
+    cells = [printable(change.path), str(change.after.shape), *sized]
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """Where one array lies: first byte, byte after the last, address of element 0."""
 
     low: int
@@ -23,16 +21,17 @@ class Extent:
     def of(cls, array: np.ndarray[Any, Any]) -> Extent:
         """The extent of a live array."""
         origin = array.__array_interface__["data"][0]
-        if array.size == 0:
+        nbytes = array.nbytes
+        if not nbytes:
             return cls(origin, origin, origin, False)
-        if array.flags.c_contiguous or array.flags.f_contiguous:
-            return cls(origin, origin + array.nbytes, origin, True)
+        flags = array.flags
+        if flags.c_contiguous or flags.f_contiguous:
+            return cls(origin, origin + nbytes, origin, True)
         low, high = byte_bounds(array)
         return cls(low, high, origin, False)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Inside array number ``base``, ``offset`` bytes from its first."""
 
     base: int

@@ -13,6 +13,7 @@ from snapshot.adapters.protocol import starts_values
 from snapshot.capture import Capture
 from snapshot.handles import PartHandle
 from snapshot.plan import Plan
+from snapshot.wording import enumerated
 
 _MOST = 8
 
@@ -40,9 +41,9 @@ class Valueless:
         """What to say of them: ``started`` hold their initial values now."""
         left = [name for name in self.names if name not in started]
         if would_start:
-            return (f"would initialize {_listed(left)}",) if left else ()
-        notes = [f"initialized {_listed(started)}"] if started else []
-        notes += [f"without a value still: {_listed(left)}"] if left else []
+            return (f"would initialize {enumerated(left, _MOST)}",) if left else ()
+        notes = [f"initialized {enumerated(list(started), _MOST)}"] if started else []
+        notes += [f"without a value still: {enumerated(left, _MOST)}"] if left else []
         return tuple(notes)
 
     def start(self) -> list[str]:
@@ -58,8 +59,3 @@ def _reached(made: Plan, target: Capture, present: Capture, names: Collection[st
         roots: Iterable[Any] = (present.roots[name] for name in names if name in present.roots)
         found |= {id(root) for root in roots}
     return found
-
-
-def _listed(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:_MOST])
-    return f"{shown} and {len(names) - _MOST} more" if len(names) > _MOST else shown

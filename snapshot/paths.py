@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from snapshot.adapters.containers import DictKind, ListKind, edges_beyond
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle, PartHandle
 from snapshot.model import Role
@@ -76,14 +77,16 @@ class _Tracer:
 
     def trace(self) -> Paths:
         # what no name leads to comes last, so that a name is preferred where there is one
-        for name, root in sorted(self._capture.roots.items(), key=lambda item: item[0].startswith("(")):
+        roots = [(name, root) for name, root in self._capture.roots.items() if type(root) not in ATOMS]
+        for name, root in sorted(roots, key=lambda item: item[0].startswith("(")):
             self._meet(root, name, None)
         while self._line:
             self._expand(*self._line.popleft())
         best = {handle: _best(places) for handle, places in self._candidates.items()}
         texts = {handle.number: place.path for handle, place in best.items()}
-        finished = {key: self._finished(path, texts) for key, path in self._objects.items()}
-        found = Paths(objects=finished if self._by_leaves else self._objects)
+        if self._by_leaves:
+            self._objects = {key: self._finished(path, texts) for key, path in self._objects.items()}
+        found = Paths(objects=self._objects)
         taken: set[str] = set()
         for handle, place in best.items():
             if getattr(handle.adapter, "hidden", False):
@@ -107,8 +110,6 @@ class _Tracer:
 
     def _meet(self, child: Any, path: str, role: Role | None, named: bool = False) -> None:
         """Here is a way to ``child``."""
-        if type(child) in ATOMS:
-            return
         key = id(child)
         if type(child) is Handle and child in self._capture.leaves:
             known = self._candidates.setdefault(child, [])
@@ -129,17 +130,20 @@ class _Tracer:
         if len(path) > _LONGEST:
             # the path of something 20,000 levels deep helps nobody, and all of them together fill the memory
             path = f"{path[:40]}…{record.number}"
+        if type(record.kind) in (ListKind, DictKind):
+            for text, child in edges_beyond(record.kind, record.state, ATOMS):
+                self._meet(child, self._extend(path, text, record), role)
+            return
         if hasattr(record.kind, "places"):
             live = tuple(child.get() if type(child) is Handle else child for child in record.state)
             for text, child, own_role, own in record.kind.places(record.state, live):
-                self._meet(child, text if own else self._extend(path, text, record), own_role or role, own)
+                if type(child) not in ATOMS:
+                    self._meet(child, text if own else self._extend(path, text, record), own_role or role, own)
             return
         if record.kind.name == "attributes":
             role = None  # the gradient of a parameter is no parameter
         steps = self._registry.naming(record.owner) if record.kind.name == "instance" else {}
-        for text, child in record.kind.edges(record.state):
-            if type(child) in ATOMS:
-                continue
+        for text, child in edges_beyond(record.kind, record.state, ATOMS):
             step = steps.get(text[1:]) if steps else None
             if step is None:
                 self._meet(child, self._extend(path, text, record), role)
@@ -157,10 +161,11 @@ class _Tracer:
         self._objects.setdefault(id(holder), path)
         half = len(record.state) // 2
         for key, child in zip(record.state[:half], record.state[half:]):
-            self._meet(child, f"{path}.{key}", role, named=True)
+            if type(child) not in ATOMS:
+                self._meet(child, f"{path}.{key}", role, named=True)
 
     def _extend(self, path: str, text: str, record: Record) -> str:
-        if text.startswith("[<Handle "):
+        if text[1:2] == "<" and text.startswith("[<Handle "):
             # keyed by an array, as an optimizer's state is: known by that array's path, once it has one
             self._by_leaves = True
             keys = record.state[len(record.state) % 2 :]

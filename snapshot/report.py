@@ -12,6 +12,7 @@ from snapshot.handles import Handle
 from snapshot.plan import Choice, Plan
 from snapshot.selection import root_of
 from snapshot.status import RestoreStatus
+from snapshot.wording import enumerated
 
 
 def status_of(
@@ -52,6 +53,9 @@ def status_of(
         for record in made.records
         if type(record.owner) is not Handle or getattr(record.owner.adapter, "whole", False)
     ]
+    staying = _staying(target, present, engine, made)
+    notes = [f"{named.objects.get(key, '?')}: {note}" for key, note in made.notes.items()]
+    notes += [f"made since, kept: {enumerated(staying, 4)}"] if staying else []
     references = MemoryContent(target, engine).report
     in_scope = {p: r for p, r in references.items() if chosen is None or root_of(p) in chosen}
     return RestoreStatus(
@@ -59,19 +63,33 @@ def status_of(
         assigned=_unique(assigned),
         rebuilt=_unique(rebuilt),
         created=_created(target, present, made),
-        untouched=_untouched(target, present, engine, made, chosen),
+        untouched=_unique((*_untouched(target, present, engine, made, chosen), *staying)),
         unused=_unique((*made.unused,)),
         changed=_unique(changed),
         removed=tuple(made.unbind),
         kept_code=tuple(made.kept_code),
         by_reference=in_scope,
         unused_reasons=dict(made.unused),
-        notes=tuple(f"{named.objects.get(key, '?')}: {note}" for key, note in made.notes.items()),
+        notes=tuple(notes),
     )
 
 
 def _created(target: Capture, present: Capture, made: Plan) -> tuple[str, ...]:
     return tuple(name for name in present.names if name not in target.names and name not in made.unbind)
+
+
+def _staying(target: Capture, present: Capture, engine: Engine, made: Plan) -> list[str]:
+    """What lies in objects that are put back, and cannot be taken out of them."""
+    behind: set[Handle] = set()
+    for record in made.records:
+        stays = getattr(record.kind, "stays", None)
+        before = present.records.get(id(record.owner))
+        if stays is not None and before is not None:
+            for child in stays(record.owner, record.state, before.state):
+                behind |= _leaves_behind(child, present)
+    behind -= target.leaves.keys()
+    now = engine.paths(present).leaves if behind else {}
+    return [now[handle].path for handle in now if handle in behind]
 
 
 def _untouched(

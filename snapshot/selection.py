@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from snapshot.errors import InvalidName, PathNotFound
 from snapshot.model import Role
+from snapshot.wording import enumerated
 
 Patterns = str | Iterable[str] | None
 
@@ -71,6 +72,4 @@ def not_found(missing: Iterable[str], known: Iterable[str]) -> PathNotFound:
 
 
 def _few(names: list[str]) -> str:
-    if not names:
-        return "no names at all"
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return enumerated(names, 8) if names else "no names at all"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from snapshot.errors import NotMatched
 from snapshot.selection import root_of
+from snapshot.wording import enumerated
 
 
 @dataclass(eq=False)
@@ -129,12 +130,10 @@ def _count(paths: Collection[str], noun: str) -> str:
 def _named(verb: str, paths: Sequence[str], reasons: Mapping[str, str] | None = None, most: int = 4) -> list[str]:
     if not paths:
         return []
-    shown = ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
     reason = (reasons or {}).get(paths[0])
     which = f"{paths[0]}: " if len(paths) > 1 else ""
-    return [f"{verb} {shown}" + (f" ({which}{reason})" if reason else "")]
+    return [f"{verb} {enumerated(paths, most)}" + (f" ({which}{reason})" if reason else "")]
 
 
 def _list_paths(sentence: str, paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:20]) + (f" and {len(paths) - 20} more" if len(paths) > 20 else "")
-    return f"{sentence}: {shown}"
+    return f"{sentence}: {enumerated(paths, 20)}"

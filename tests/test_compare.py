@@ -147,3 +147,36 @@ def test_what_changed_inside_lists_dicts_objects_and_functions_is_named_by_its_p
         assert found.contents["x[1]"] == (None, "2")
         assert "f" in found.contents
         assert not any(path.startswith("same") for path in found.contents)
+
+
+def test_a_generator_is_said_to_have_moved_and_not_what_it_is_made_of():
+    names = {"rng": np.random.default_rng(0)}
+    workspace = Workspace(names)
+    workspace.store("before")
+    np.random.random()
+    shown = repr(workspace.compare("before"))
+    assert "(numpy.random): another state" in shown
+    assert "shape" not in shown
+
+
+def test_a_name_with_a_line_end_takes_one_line():
+    names = {"two\nlines": np.zeros(3)}
+    workspace = Workspace(names)
+    workspace.store("before")
+    names["two\nlines"][0] = 1
+    found = workspace.compare("before")
+    assert r"  two\nlines: " in repr(found)
+    assert r"<td>two\nlines</td>" in found._repr_html_()
+
+
+def test_a_browser_gets_a_few_of_many_changes_and_the_count_of_the_rest():
+    names = {f"w{index}": np.zeros(1) for index in range(300)}
+    workspace = Workspace(names)
+    workspace.store("before")
+    for value in names.values():
+        value += 1
+    found = workspace.compare("before")
+    assert len(found.changed) == 300
+    page = found._repr_html_()
+    assert page.count("<tr>") == 201
+    assert "and 100 more changed, in .changed" in page

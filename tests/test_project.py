@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
-NOUNS = {"model", "errors", "cutting"}
+NOUNS = {"model", "errors", "cutting", "wording"}
 PURE = {"statistics", "compare", "retention", "timeline", "described"}
 BORDERS = {"adapters", "repository", "importers", "exporters"}
 JOINTS = {"workspace", "archive", "current"}

@@ -9,7 +9,7 @@ that overrides ``__setitem__`` is not called.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import is_
 from typing import Any
 
@@ -199,6 +199,17 @@ class DefaultDictKind(DictKind):
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         return (*super().edges(state[1:]), (".default_factory", state[0]))
+
+
+def edges_beyond(kind: Any, state: State, atoms: Collection[type]) -> Iterable[tuple[str, Any]]:
+    """The edges of a container of any kind, but those to objects of these types."""
+    # most containers are lists and dicts of atoms, whose edges nobody needs to write down
+    if type(kind) is ListKind:
+        return [(f"[{index}]", child) for index, child in enumerate(state) if type(child) not in atoms]
+    half = len(state) // 2
+    if type(kind) is DictKind and _PLAIN_KEYS.issuperset(map(type, state[:half])):
+        return [(f"[{state[n]!r}]", child) for n, child in enumerate(state[half:]) if type(child) not in atoms]
+    return [edge for edge in kind.edges(state) if type(edge[1]) not in atoms]
 
 
 def put_items(obj: Any, state: State, base: Any) -> None:

@@ -77,6 +77,15 @@ class ObjectKind:
             if issubclass(type(value), keras.Metric):
                 self.start_over(value, value.variables)
 
+    def stays(self, obj: Any, state: State, present: State) -> Iterable[Any]:
+        """Weights and layers that ``present`` has and ``state`` has not: Keras cannot take them out."""
+        if not issubclass(type(obj), keras.Layer) or issubclass(type(obj), keras.Sequential):
+            return ()
+        half = len(present) // 2
+        wanted = set(state[: len(state) // 2])
+        made_since = ((key, child) for key, child in zip(present[:half], present[half:]) if key not in wanted)
+        return [child for key, child in made_since if key.startswith(("_layers", "_trainable", "_non_"))]
+
     def start_over(self, obj: Any, variables: list[Any]) -> None:
         """Variables that the snapshot does not have yet: totals begin at zero, weights stay as they are."""
         if issubclass(type(obj), keras.Metric):

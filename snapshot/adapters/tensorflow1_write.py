@@ -19,6 +19,7 @@ from snapshot.adapters.tensorflow1_read import first_line
 from snapshot.adapters.tensorflow1_tables import load
 from snapshot.adapters.tensorflow1_values import to_feed
 from snapshot.errors import RestoreFailed
+from snapshot.wording import enumerated
 
 
 @dataclass(slots=True)
@@ -96,9 +97,5 @@ def _refusals(names: Sequence[str], chosen: Mapping[str, tuple[str, Assign]] | N
 
 def _message(error: Exception, names: Sequence[str], chosen: Mapping[str, tuple[str, Assign]]) -> str:
     failing = str(getattr(getattr(error, "op", None), "name", None))
-    if failing in chosen:
-        where = chosen[failing][0]
-    else:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        where = ", ".join(names[:5]) + more
+    where = chosen[failing][0] if failing in chosen else enumerated(names, 5)
     return f"{where}: TensorFlow refused the assignment ({first_line(error)})"

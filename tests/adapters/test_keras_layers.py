@@ -8,6 +8,7 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 keras = pytest.importorskip("keras")
 
+from snapshot.errors import NotMatched  # noqa: E402
 from snapshot.workspace import Workspace  # noqa: E402
 
 INPUTS = np.linspace(-1, 1, 64, dtype="float32").reshape(8, 8)
@@ -127,3 +128,36 @@ def test_another_models_layers_are_never_put_into_a_model():
     workspace.store("before")
     workspace.restore("before", into={"model": "other"})
     assert all(one is each for one, each in zip(other.layers, layers, strict=True))
+
+
+class Net(keras.Model):
+    """It makes no weights before it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = keras.layers.Dense(2, name="first")
+
+    def call(self, inputs):
+        return self.first(inputs)
+
+
+def test_a_layer_attached_since_stays_and_is_named():
+    model = Net()
+    workspace = Workspace({"model": model})
+    workspace.store("before")
+    model.later = keras.layers.Dense(1, name="later")
+    model.later.build((None, 2))
+    status = workspace.restore("before")
+    assert list(status.untouched) == [variable.path for variable in model.later.variables]
+    assert "made since, kept: " + ", ".join(status.untouched) in str(status)
+    with pytest.raises(NotMatched, match="later"):
+        status.assert_existing_matched()
+
+
+def test_no_layer_is_said_to_be_new_in_a_model_that_has_the_same_ones():
+    model = Net()
+    model(INPUTS)
+    workspace = Workspace({"model": model})
+    workspace.store("before")
+    model.first.kernel.assign(model.first.kernel + 1)
+    workspace.restore("before").assert_existing_matched()
