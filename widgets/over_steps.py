@@ -127,14 +127,23 @@ def _line(axes: Axes, x: Array, y: Array, colour: str, width: float) -> None:
 
 
 def _branches(axes: Axes, series: Series, x: Array, y: Array, theme: Theme) -> None:
-    """What is not an ancestor of the newest snapshot: thin grey lines from where it left."""
-    main = set(series.lineage())
-    for index, point in enumerate(series.points):
+    """What is not on the newest snapshot's line: a thin grey line for each other branch and run."""
+    for line in other_lines(series):
+        axes.plot(x[line], y[line], **_stroke(theme.reference, 1.4, None, zorder=4))
+        few = line[1:] if len(line) <= 40 else []
+        axes.plot(x[[*few, line[-1]]], y[[*few, line[-1]]], **_dots(theme.reference, 4))
+
+
+def other_lines(series: Series) -> list[list[int]]:
+    """Indices along each branch and run that the newest point is not on, each from the point where it left."""
+    main, lines = set(series.lineage()), dict[int, list[int]]()  # by the point that a line has reached
+    for index in range(len(series.points)):
         if index in main:
             continue
-        ends = [index] if point.parent is None else [point.parent, index]
-        axes.plot(x[ends], y[ends], **_stroke(theme.reference, 1.4, None, zorder=4))
-        axes.plot(x[[index]], y[[index]], **_dots(theme.reference, 4))
+        before = series.goes_on_from(index)
+        line = [index] if before is None else lines.pop(before, [before])
+        lines[index] = line if line[-1] == index else [*line, index]
+    return list(lines.values())
 
 
 def _mark_missing(axes: Axes, x: Array, theme: Theme) -> None:

@@ -73,13 +73,21 @@ class Series:
         return all(point.statistics.count == 1 or point.problem for point in self.points)
 
     def lineage(self) -> list[int]:
-        """Indices of the newest point and all it descends from, oldest first."""
+        """Indices of the newest point and what it descends from, oldest first, back to where steps began anew.
+
+        A notebook that runs again in the same kernel goes on from its last step with its first one.
+        """
         found: list[int] = []
         index: int | None = len(self.points) - 1
         while index is not None:
             found.append(index)
-            index = self.points[index].parent
+            index = self.goes_on_from(index)
         return found[::-1]
+
+    def goes_on_from(self, index: int) -> int | None:
+        """The parent of a point, unless its step is a later one: no line leads back in time."""
+        parent = self.points[index].parent
+        return None if parent is None or self.points[parent].step > self.points[index].step else parent
 
     def index_of(self, key: Key) -> int | None:
         return next((index for index, point in enumerate(self.points) if point.key == key), None)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from snapshot.widgets.over_steps import other_lines
 from snapshot.widgets.series import Readings
 
 
@@ -48,3 +49,12 @@ def test_a_damaged_value_is_a_point_with_its_problem_and_the_others_stay(timelin
 def test_a_variable_in_no_snapshot_is_refused(timeline):
     with pytest.raises(ValueError, match="nothing: in none of the 1 snapshots"):
         Readings().series(timeline({"w": 1.0}), "nothing")
+
+
+def test_no_line_leads_back_when_a_notebook_runs_again_in_the_same_kernel(timeline):
+    # steps 0 and 1, the same again, and a branch from the second run's first
+    values = [{"w": float(index)} for index in range(6)]
+    series = Readings().series(timeline(*values, steps=[0, 1, 0, 1, 1, 2], parents=[None, 1, 2, 3, 3, 5]), "w")
+    assert series.lineage() == [2, 4, 5]
+    assert other_lines(series) == [[0, 1], [2, 3]]
+    assert series.points[2].parent == 1  # its change is still the change since then
