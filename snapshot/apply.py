@@ -10,25 +10,19 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
-import numpy as np
-
 from snapshot.adapters.protocol import Array
+from snapshot.block_writes import BlockWrites
 from snapshot.blocks import view_of
 from snapshot.capture import AnyHandle, Capture
-from snapshot.cutting import BLOCK_BYTES, cut
 from snapshot.errors import RestoreFailed
 from snapshot.handles import Handle, Handles, PartHandle
-from snapshot.model import Leaf, parse_dtype
+from snapshot.model import parse_dtype
 from snapshot.plan import MISSING, Plan
 from snapshot.pool import Blocks
-from snapshot.threads import ahead
 from snapshot.walk import Record, take
-
-#: How many blocks are read from disk while one is written.
-_AHEAD = 4
 
 
 class Application:
@@ -114,13 +108,15 @@ class Application:
         return self._target.read(handle, self._blocks)
 
     def _write_leaves(self) -> None:
-        for handle in self._plan.write:
-            assert type(handle) is Handle
-            obj = handle.get()
-            self._where = f"an object of type {type(obj).__name__}"
-            if handle in self._present.leaves:
-                self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present, None))  # type: ignore[misc]
-            self._write(handle, obj, self._target, self._present)
+        with closing(BlockWrites(self._plan.write, self._target, self._present, self._blocks)) as parts:
+            for handle in self._plan.write:
+                assert type(handle) is Handle
+                obj = handle.get()
+                self._where = f"an object of type {type(obj).__name__}"
+                if handle in self._present.leaves:
+                    self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
+                if not parts.write(handle, obj):
+                    self._write(handle, obj, self._target)
         self._tell_views()
 
     def _tell_views(self) -> None:
@@ -132,44 +128,8 @@ class Application:
             if view is not None and view.base in written and touched is not None and type(handle) is Handle:
                 touched(handle.get())
 
-    def _write(self, handle: Handle, obj: Any, source: Capture, now: Capture | None) -> None:
-        """Write the blocks of ``source`` that differ from ``now``."""
-        leaf = source.leaves[handle].leaf
-        before = now.leaves.get(handle) if now is not None else None
-        if before is not None and leaf.view is None and before.leaf.view is None:
-            old = before.leaf
-            if (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order) and len(leaf.blocks) > 1:
-                plan = cut(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
-                changed = [n for n, pair in enumerate(zip(leaf.blocks, old.blocks)) if pair[0] != pair[1]]
-                if self._write_spans(handle, obj, leaf, [(index, *plan.span(index)) for index in changed]):
-                    return
+    def _write(self, handle: Handle, obj: Any, source: Capture) -> None:
         handle.adapter.assign(obj, source.read(handle, self._blocks))
-
-    def _write_spans(self, handle: Handle, obj: Any, leaf: Leaf, spans: list[tuple[int, int, int]]) -> bool:
-        """Write some blocks, given (index, first byte, byte after the last); False if the adapter cannot."""
-        dtype = parse_dtype(leaf.dtype)
-        if all(self._blocks.is_here(leaf.blocks[index]) for index, _, _ in spans):
-            return all(self._write_here(handle, obj, leaf.blocks[index], start, dtype) for index, start, _ in spans)
-        # while one is written the next are read from disk
-        ring = [np.empty(BLOCK_BYTES, np.uint8) for _ in range(min(_AHEAD + 1, len(spans)))]
-
-        def read(numbered: tuple[int, tuple[int, int, int]]) -> Array:
-            number, (index, start, stop) = numbered
-            block = ring[number % len(ring)][: stop - start]
-            self._blocks.copy_into(leaf.blocks[index], block)
-            return block.view(dtype)
-
-        for (_, start, _), block in zip(spans, ahead(read, list(enumerate(spans)), _AHEAD), strict=True):
-            if not handle.adapter.assign_span(obj, start // dtype.itemsize, block):
-                return False
-        return True
-
-    def _write_here(self, handle: Handle, obj: Any, digest: bytes, start: int, dtype: np.dtype[Any]) -> bool:
-        block = self._blocks.borrow(digest)
-        try:
-            return handle.adapter.assign_span(obj, start // dtype.itemsize, block.view(dtype))
-        finally:
-            self._blocks.give_back((digest,))
 
     def _write_groups(self) -> None:
         for heir, adapter, parts in self._plan.group_writes.values():

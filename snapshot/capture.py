@@ -236,7 +236,7 @@ def _copy_all(held: dict[AnyHandle, Held], pending: Iterable[_Pending], blocks: 
             for digest, (start, stop) in zip(digests, spans(memory.shape, memory.itemsize), strict=True):
                 together.setdefault(digest, flat_bytes(memory)[start:stop])
     # what did not arrive whole is seen below, one array at a time
-    in_threads(lambda item: blocks.put(*item), list(together.items()))
+    in_threads(lambda item: blocks.put(*item), list(together.items()), lambda item: item[1].nbytes)
     for handle, memory in pending:
         for _ in range(ATTEMPTS):
             if _copy(held[handle].leaf, memory, blocks):

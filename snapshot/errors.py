@@ -6,6 +6,7 @@
     ├── ReferenceNotFound (LookupError)      no snapshot answers to that label, id or step
     ├── PathNotFound (LookupError)           no variable or name answers to that path
     ├── InvalidName (ValueError)             a label or path that cannot be one
+    ├── BadExpression (ValueError)           an expression over stored values that is not allowed or not computable
     ├── DoesNotFit (ValueError)              a value whose shape, dtype or type the live object refuses
     ├── NotMatched (ValueError)              an assertion of a restore status, with the paths
     ├── OverBudget (MemoryError)             a store that would not fit; nothing was copied
@@ -42,6 +43,10 @@ class PathNotFound(SnapshotError, LookupError):
 
 class InvalidName(SnapshotError, ValueError):
     """A label or path that cannot be one."""
+
+
+class BadExpression(SnapshotError, ValueError):
+    """An expression over stored values that is not allowed, or that cannot be computed."""
 
 
 class DoesNotFit(SnapshotError, ValueError):

@@ -7,6 +7,8 @@ named, the rest is restored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import chain
 
 from snapshot.capture import AnyHandle, Capture
 from snapshot.errors import Damaged
@@ -23,16 +25,24 @@ def written_by(made: Plan) -> list[AnyHandle]:
 
 def unreadable(handles: Iterable[AnyHandle], capture: Capture, blocks: Blocks) -> dict[AnyHandle, str]:
     """Those leaves of ``handles`` whose contents in ``capture`` cannot be had any more, and why."""
+    wanted = {handle: _blocks_of(handle, capture) for handle in handles}
+    with suppress(Damaged):
+        blocks.check(chain.from_iterable(wanted.values()))
+        return {}
     found: dict[AnyHandle, str] = {}
-    for handle in handles:
-        held = capture.leaves.get(handle)
-        if held is not None and held.leaf.view is not None:
-            held = capture.leaves[capture.by_number[held.leaf.view.base]]
+    for handle, digests in wanted.items():
         try:
-            blocks.check(held.leaf.blocks if held is not None else ())
+            blocks.check(digests)
         except Damaged as error:
             found[handle] = str(error)
     return found
+
+
+def _blocks_of(handle: AnyHandle, capture: Capture) -> tuple[bytes, ...]:
+    held = capture.leaves.get(handle)
+    if held is not None and held.leaf.view is not None:
+        held = capture.leaves[capture.by_number[held.leaf.view.base]]
+    return held.leaf.blocks if held is not None else ()
 
 
 def leave_out(made: Plan, target: Capture, lost: Mapping[AnyHandle, str], paths: Paths) -> None:

@@ -128,16 +128,21 @@ class Blocks:
         # reading these twice costs less than the memory they would take in between
         near = {digest for digest in away if self._is_near(digest)}
         self.fetch([digest for digest in away if digest not in near])
-        in_threads(self._check_away, list(near))
+        in_threads(self._check_away, list(near), self._size)
 
     def _is_near(self, digest: bytes) -> bool:
-        place, size = self._places.get(digest), self._blocks.get(digest)
-        return place is not None and place.stored.is_near and isinstance(size, int) and size >= ALONE
+        place = self._places.get(digest)
+        return place is not None and place.stored.is_near and self._size(digest) >= ALONE
 
     def _check_away(self, digest: bytes) -> None:
-        size = self._blocks.get(digest)
-        if isinstance(size, int):
+        size = self._size(digest)
+        if size:
             self._read_away(digest, _scratch(size))
+
+    def _size(self, digest: bytes) -> int:
+        """The bytes of a block that is on disk only, else 0."""
+        size = self._blocks.get(digest)
+        return size if isinstance(size, int) else 0
 
     def copy_into(self, digest: bytes, out: Bytes) -> None:
         """Fill ``out`` with a block; one that is on disk only stays there. Raises Damaged."""

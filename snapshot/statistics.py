@@ -166,10 +166,15 @@ def sample(value: Any, limit: int = SAMPLE) -> Array:
     """Finite values as float64 in one dimension, at most ``limit``, the same ones every time."""
     flat = as_numbers(value).reshape(-1)
     if flat.size > limit:
-        # Random places rather than every n-th: rows of a matrix would alias with a stride.
-        flat = flat[np.random.default_rng(0).integers(0, flat.size, limit)]
+        flat = flat[sampled_places(flat.size, limit)]
     real = _real(flat)
     return real[np.isfinite(real)]
+
+
+def sampled_places(size: int, limit: int = SAMPLE) -> Array:
+    """The places of the values that :func:`sample` takes of ``size``."""
+    # Random places rather than every n-th: rows of a matrix would alias with a stride.
+    return np.random.default_rng(0).integers(0, size, limit)
 
 
 def _real(flat: Array) -> Array:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-#: Arrays below this size are not worth a thread's attention.
-ALONE = 1024 * 1024
+#: Blocks below this size are not worth a thread's attention.
+ALONE = 128 * 1024
+#: A thread takes so many bytes at a time: handing over costs more than copying a small block.
+_BATCH = 4 * 1024 * 1024
 #: One core copies about half as fast as two, and four are hardly faster than that: memory is the limit.
 _AT_ONCE = 4
 
@@ -24,15 +26,35 @@ def cores() -> int:
     return min(_AT_ONCE, os.cpu_count() or 1)
 
 
-def in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """``work`` on each item, results in their order; the first error is raised when all threads have stopped."""
-    if len(items) < 2 or cores() < 2:
-        return [work(item) for item in items]
+def in_threads(work: Callable[[T], object], items: Sequence[T], nbytes: Callable[[T], int]) -> None:
+    """``work`` on each item, which is so many bytes; the first error is raised when all threads have stopped."""
+    batches = list(_batches(items, nbytes))
+
+    def on_each(batch: list[T]) -> None:
+        for item in batch:
+            work(item)
+
+    if len(batches) < 2 or cores() < 2:
+        for batch in batches:
+            on_each(batch)
+        return
     with ThreadPoolExecutor(cores(), "snapshot-copy") as pool:
-        return list(pool.map(work, items))
+        list(pool.map(on_each, batches))
 
 
-def ahead(work: Callable[[T], R], items: Sequence[T], most: int) -> Iterator[R]:
+def _batches(items: Sequence[T], nbytes: Callable[[T], int]) -> Iterator[list[T]]:
+    batch, size = list[T](), 0
+    for item in items:
+        batch.append(item)
+        size += nbytes(item)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def ahead(work: Callable[[T], R], items: Sequence[T], most: int) -> Generator[R]:
     """The results of ``work`` in order; other threads are up to ``most`` items ahead of whoever takes them."""
     if len(items) < 2 or cores() < 2:
         yield from map(work, items)

@@ -294,3 +294,24 @@ def test_a_full_pool_keeps_in_memory_what_it_is_asked_to_keep():
     blocks.trim()
     for digest, expected in zip(digests, contents, strict=True):
         assert np.array_equal(blocks.borrow(digest), expected)
+
+
+def test_arrays_written_in_parts_and_those_written_whole_come_back_from_disk_side_by_side(tmp_path):
+    made = np.random.default_rng(0)
+    stored = {}
+    for index in range(12):
+        # every third has gaps in memory, and cannot be written in parts
+        array = made.standard_normal((300, 600 if index % 3 == 0 else 300))
+        stored[f"w{index}"] = array[:, ::2] if index % 3 == 0 else array
+    stored["large"] = made.standard_normal((1100, 1100))
+    Workspace(dict(stored), tmp_path / "run.zarr").store("before")
+    live = {name: np.array(value) for name, value in stored.items()}
+    live |= {name: np.zeros((300, 600))[:, ::2] for name in ("w0", "w3", "w6", "w9")}
+    live["w1"] += 1
+    live["w2"] *= 2
+    live["large"][1000:] = 0
+    objects = dict(live)
+    status = Workspace(live, tmp_path / "run.zarr").restore("before")
+    assert all(live[name] is objects[name] for name in live)
+    assert all(np.array_equal(live[name], stored[name]) for name in stored)
+    assert {"w0", "w3", "w6", "w9", "w1", "w2", "large"} == set(status.changed) & set(live)

@@ -21,8 +21,8 @@ from snapshot.model import Leaf, Role
 from snapshot.repository.entry import StoredLeaf
 from snapshot.repository.table import Place, Table, block_in, block_out, frozen, number_in, number_out
 
-_ABSENT = -1
-_IN_TABLE = -2
+ABSENT = -1
+IN_TABLE = -2
 
 
 class Located(NamedTuple):
@@ -48,7 +48,7 @@ class _Column:
         if key == self._last:
             return
         self._last = key
-        index = _ABSENT if key is None else _IN_TABLE
+        index = ABSENT if key is None else IN_TABLE
         if form is not None:
             index = self.forms.setdefault(json.dumps(form, sort_keys=True), len(self.forms))
         self.runs.append(json.dumps([snapshot, index, number, blocks], separators=(",", ":")))
@@ -129,7 +129,7 @@ def decode_column(data: bytes | memoryview, path: str, wanted: list[int]) -> dic
             continue
         if fresh != position:
             position, current = fresh, _located(path, runs[fresh], document["forms"], sources)
-        if runs[position][1] != _IN_TABLE:
+        if runs[position][1] != IN_TABLE:
             found[snapshot] = current
     return found
 

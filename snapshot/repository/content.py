@@ -11,6 +11,7 @@ import numpy as np
 
 from snapshot.described import as_known, content_digest, known_dtype
 from snapshot.errors import PathNotFound
+from snapshot.history import Home
 from snapshot.model import Leaf, Variable
 from snapshot.repository.entry import StoredEntry, StoredLeaf
 from snapshot.repository.reader import Committed
@@ -29,8 +30,9 @@ class Decode(Protocol):
 class StoredContent:
     """Implements :class:`snapshot.model.Content` for a snapshot on disk."""
 
-    def __init__(self, entry: Committed, decode: Decode | None = None) -> None:
+    def __init__(self, entry: Committed, decode: Decode | None = None, home: Home | None = None) -> None:
         self.entry = entry
+        self.home = home  #: what knows this and its like together
         self._decode = decode
 
     @cached_property

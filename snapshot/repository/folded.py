@@ -37,6 +37,11 @@ class Fold:
     columns: Mapping[str, tuple[int, int]]
     aliases: Mapping[str, str]
 
+    @property
+    def run(self) -> str:
+        """Whose snapshots it holds."""
+        return layout.run_of_fold(self.key)
+
     def span(self, path: str) -> tuple[int, int] | None:
         """Where the column of a path, or of an alias, lies."""
         return self.columns.get(path) or self.columns.get(self.aliases.get(path, ""))

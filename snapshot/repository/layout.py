@@ -146,6 +146,11 @@ def fold_key(run: str, size: int, number: int) -> str:
     return f"{timeline_folder(run)}/{size}-{number}"
 
 
+def run_of_fold(key: str) -> str:
+    """The run that a fold belongs to."""
+    return key.split("/")[1]
+
+
 def read_fold_name(name: str) -> tuple[int, int] | None:
     """(size, number) of a name in a timeline folder, else None."""
     found = re.fullmatch(r"(\d+)-(\d+)", name)

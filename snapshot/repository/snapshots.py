@@ -11,6 +11,7 @@ from snapshot.repository.columns import Located
 from snapshot.repository.content import Decode, StoredContent
 from snapshot.repository.folded import locate
 from snapshot.repository.header import Header
+from snapshot.repository.histories import Histories
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.reader import Committed
 from snapshot.repository.storage import Storage
@@ -25,6 +26,7 @@ class Snapshots:
         self._decode = decode
         self._pieces = Pieces(storage)
         self._catalogue = Catalogue(storage)
+        self._histories = Histories(storage, self._catalogue)
         self._contents: dict[SnapshotKey, StoredContent] = {}
         self._made: dict[SnapshotKey, Snapshot] = {}
         self._gone: dict[SnapshotKey, SnapshotKey | None] = {}
@@ -95,4 +97,5 @@ class Snapshots:
         return made
 
     def _add_content(self, header: Header) -> None:
-        self._contents[header.key] = StoredContent(Committed(self._storage, self._pieces, header), self._decode)
+        entry = Committed(self._storage, self._pieces, header)
+        self._contents[header.key] = StoredContent(entry, self._decode, self._histories)

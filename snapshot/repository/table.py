@@ -91,7 +91,7 @@ class Table:
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Table:
         """Read :meth:`encode` back. Raises OSError, ValueError or KeyError on anything else."""
-        document = json.loads(gzip.decompress(data))
+        document = decode_document(data)
         sources = document["sources"]
         found = [_leaf_in(one, sources) for one in document["leaves"]]
         return cls(
@@ -105,6 +105,12 @@ class Table:
             numbers={one["path"]: number_in(one["value"]) for one in document["plain"] if "value" in one},
             signatures=document.get("signatures", {}),
         )
+
+
+def decode_document(data: bytes | memoryview) -> dict[str, Any]:
+    """The JSON of a table. Raises OSError, EOFError or ValueError on anything else."""
+    document: dict[str, Any] = json.loads(gzip.decompress(data))
+    return document
 
 
 def _leaf_out(stored: StoredLeaf, places: tuple[Place, ...], sources: dict[str, int]) -> dict[str, Any]:

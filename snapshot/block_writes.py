@@ -1,0 +1,100 @@
+"""Writing only the blocks that differ, those from disk as they arrive: while one is written the next are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snapshot.capture import AnyHandle, Capture
+from snapshot.cutting import spans
+from snapshot.handles import Handle
+from snapshot.model import parse_dtype
+from snapshot.pool import Blocks
+from snapshot.staging import Bytes
+from snapshot.threads import ALONE, ahead
+
+#: How many blocks are read while one is written.
+_AHEAD = 4
+
+
+class _Part(NamedTuple):
+    """A block to be written: its first byte in the leaf; its position among those that come from disk, if it does."""
+
+    digest: bytes
+    start: int
+    arrival: int | None
+
+
+class BlockWrites:
+    """The blocks in which leaves of ``target`` differ from ``present``; each leaf is written once, in their order."""
+
+    def __init__(self, leaves: Iterable[AnyHandle], target: Capture, present: Capture, blocks: Blocks) -> None:
+        self._target = target
+        self._blocks = blocks
+        self._away: list[tuple[bytes, int]] = []
+        fitting = [handle for handle in leaves if self._fits(handle, present)]
+        self._parts = {handle: list(self._differing(handle, present)) for handle in fitting}
+        # one is being written, and as many are read as the reading is ahead
+        largest = max((nbytes for _, nbytes in self._away), default=0)
+        self._ring = [np.empty(largest, np.uint8) for _ in range(min(_AHEAD + 1, len(self._away)))]
+        self._arrived = 0
+        self._arrivals = ahead(self._read, range(len(self._away)), _AHEAD)
+
+    def write(self, handle: Handle, obj: Any) -> bool:
+        """Write one leaf; False when it is to be assigned as a whole. Raises Damaged."""
+        parts = self._parts.get(handle)
+        if parts is None:
+            return False
+        dtype = parse_dtype(self._target.leaves[handle].leaf.dtype)
+        for digest, start, arrival in parts:
+            if arrival is not None:
+                done = handle.adapter.assign_span(obj, start // dtype.itemsize, self._take(arrival).view(dtype))
+            else:
+                block = self._blocks.borrow(digest)
+                try:
+                    done = handle.adapter.assign_span(obj, start // dtype.itemsize, block.view(dtype))
+                finally:
+                    self._blocks.give_back((digest,))
+            if not done:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Read no more."""
+        self._arrivals.close()
+
+    def _fits(self, handle: AnyHandle, present: Capture) -> bool:
+        before = present.leaves.get(handle)
+        if before is None:
+            return False
+        leaf, old = self._target.leaves[handle].leaf, before.leaf
+        same = (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order)
+        return same and leaf.view is None and old.view is None and leaf.nbytes >= ALONE
+
+    def _differing(self, handle: AnyHandle, present: Capture) -> Iterator[_Part]:
+        leaf, old = self._target.leaves[handle].leaf, present.leaves[handle].leaf
+        where = spans(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
+        for digest, known, (start, stop) in zip(leaf.blocks, old.blocks, where, strict=True):
+            if digest == known:
+                continue
+            if self._blocks.is_here(digest):
+                yield _Part(digest, start, None)
+            else:
+                yield _Part(digest, start, len(self._away))
+                self._away.append((digest, stop - start))
+
+    def _take(self, arrival: int) -> Bytes:
+        """Bytes that stay as they are until the next are taken; what a leaf refused before is passed over."""
+        while True:
+            contents = next(self._arrivals)
+            self._arrived += 1
+            if self._arrived > arrival:
+                return contents
+
+    def _read(self, arrival: int) -> Bytes:
+        digest, nbytes = self._away[arrival]
+        contents = self._ring[arrival % len(self._ring)][:nbytes]
+        self._blocks.copy_into(digest, contents)
+        return contents
