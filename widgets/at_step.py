@@ -15,10 +15,11 @@ from snapshot.widgets.pooling import as_real, envelope, lay_out
 from snapshot.widgets.series import Series
 from snapshot.widgets.sheets import draw_sheet, paint, room_of
 from snapshot.widgets.theme import Theme
+from snapshot.widgets.words import number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_BARS_UP_TO = 64
+BARS_UP_TO = 64
 # One run-away step must not bleach all others: beyond this many times the median, colours saturate.
 _RUNAWAY = 2.5
 
@@ -31,7 +32,7 @@ def draw_weight(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Moving:
     shape = frame.point.shape
     if len(shape) >= 2 and frame.value is not None and frame.value.size:
         return _draw_sheet(figure, box, frame, theme)
-    axes = new_axes(figure, box, theme, "Values at this step")
+    axes = new_axes(figure, box, theme, "At this step")
     if frame.value is None:
         say(axes, "This value could not be read", theme)
     elif not frame.value.size:
@@ -42,8 +43,8 @@ def draw_weight(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Moving:
 
 
 def draw_distribution(axes: Axes, series: Series, theme: Theme) -> Moving:
-    """Histogram of the chosen step over the first one's, with the same bins for the whole run."""
-    limits = _histogram_limits(series)
+    """Histogram of the chosen step over that of the one compared with, in the same bins for the whole run."""
+    limits = histogram_limits(series)
     if limits is None:
         say(axes, "No finite value to count", theme)
         return NOTHING_MOVES
@@ -57,21 +58,25 @@ def draw_distribution(axes: Axes, series: Series, theme: Theme) -> Moving:
     chosen = axes.stairs(empty, edges, fill=False, color=theme.chosen, linewidth=1.6, linestyle="-")
     below = write(axes, 0, 1, "", color=theme.chosen, size=8.5, offset=(3, -10))
     above = write(axes, 1, 1, "", color=theme.chosen, size=8.5, offset=(-3, -10), ha="right")
-    counted: dict[str, Array] = {}
+    which = write(axes, 1, 1, "", color=theme.muted, ha="right", offset=(0, 10))
+    counted: dict[int, Array] = {}
 
     def move(frame: Frame) -> None:
-        if "first" not in counted:
-            counted["first"] = _shares(frame.first, limits, bins)[0]
+        if frame.against not in counted:
+            counted.clear()
+            counted[frame.against] = _shares(frame.reference, limits, bins)[0]
+        before = counted[frame.against]
         now, outside = _shares(frame.value, limits, bins)
+        which.set_text(f"grey: step {number(frame.compared.step)}")
         # A spike (a bias that starts as zeros) is cut off rather than flattening the rest.
-        top = min(max(counted["first"].max(), now.max()), 3 * now.max() or 1.0) * 1.08 or 1.0
-        first.set_data(np.minimum(counted["first"] / top, 1))
+        top = min(max(before.max(), now.max()), 3 * now.max() or 1.0) * 1.08 or 1.0
+        first.set_data(np.minimum(before / top, 1))
         for shape in (inner, chosen):
             shape.set_data(np.minimum(now / top, 1))
         for text, words, share in zip((below, above), ("← {} below", "{} above →"), outside, strict=True):
             text.set_text(words.format(f"{share:.1%}".replace("%", " %")) if share >= 0.001 else "")
 
-    return Moving((first, inner, chosen, below, above), move)
+    return Moving((first, inner, chosen, below, above, which), move)
 
 
 def _draw_sheet(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Moving:
@@ -80,8 +85,8 @@ def _draw_sheet(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Moving:
     sheet = lay_out(frame.value, room)
     scale, signed = _scale(frame.series, sheet.pooled)
     partial = any(point.statistics.finite < point.statistics.count for point in frame.series.points)
-    notes = " · ".join(filter(None, [sheet.note, "pink is not finite" if partial else ""]))
-    picture = draw_sheet(figure, box, sheet, scale, signed, theme, "Values at this step", notes)
+    notes = " · ".join(filter(None, [sheet.note, "pink: not finite" if partial else ""]))
+    picture = draw_sheet(figure, box, sheet, scale, signed, theme, "At this step", notes)
 
     def move(frame: Frame) -> None:
         if frame.value is not None:
@@ -96,7 +101,7 @@ def _draw_curve(axes: Axes, frame: Frame, theme: Theme) -> Moving:
     set_ticks(axes, "y", (-1.08 * scale if signed else 0.0, 1.08 * scale), theme, count=4)
     set_ticks(axes, "x", (-0.5, size - 0.5), theme, whole=True, grid=False)
     name_axis(axes, "element", theme)
-    if size <= _BARS_UP_TO:
+    if size <= BARS_UP_TO:
         return _draw_bars(axes, size, theme)
     room = int(axes.get_window_extent().width)
     style: dict[str, Any] = {"linestyle": "-", "marker": "", "antialiased": True}
@@ -104,7 +109,7 @@ def _draw_curve(axes: Axes, frame: Frame, theme: Theme) -> Moving:
     (chosen,) = axes.plot((), (), color=theme.chosen, linewidth=1.1, **style)
 
     def move(frame: Frame) -> None:
-        for line, value in ((first, frame.first), (chosen, frame.value)):
+        for line, value in ((first, frame.reference), (chosen, frame.value)):
             line.set_data(*(envelope(value, room) if value is not None and value.ndim == 1 else ((), ())))
 
     return Moving((first, chosen), move)
@@ -117,7 +122,7 @@ def _draw_bars(axes: Axes, size: int, theme: Theme) -> Moving:
     chosen = axes.stairs(np.zeros(size), edges, color=theme.chosen, linewidth=1.6, linestyle="-")
 
     def move(frame: Frame) -> None:
-        for shape, value in ((first, frame.first), (inner, frame.value), (chosen, frame.value)):
+        for shape, value in ((first, frame.reference), (inner, frame.value), (chosen, frame.value)):
             if value is not None and value.size == size:
                 shape.set_data(np.nan_to_num(as_real(value).reshape(-1), posinf=0, neginf=0))
 
@@ -136,7 +141,7 @@ def _scale(series: Series, pooled: bool = False) -> tuple[float, bool]:
     return float(limit), any(point.statistics.minimum < 0 for point in series.points)
 
 
-def _histogram_limits(series: Series) -> tuple[float, float] | None:
+def histogram_limits(series: Series) -> tuple[float, float] | None:
     """A range that holds nearly all values of nearly all steps; None without finite values."""
     rows = series.percentiles
     rows = rows[np.isfinite(rows[:, 0])]

@@ -7,6 +7,7 @@ change while we draw; and no text is parsed as mathematics, since names may hold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -86,6 +87,23 @@ def set_ticks(
         axes.grid(
             True, axis=axis, which="major", color=theme.grid, linewidth=0.8, linestyle="-", alpha=1.0,
         )  # fmt: skip
+
+
+def set_power_ticks(axes: Axes, axis: Literal["x", "y"], limits: tuple[float, float], theme: Theme) -> None:
+    """The same for values drawn as log10: ticks at 1, 10, 100, or at 1, 2, 5, 10 when there are few of those."""
+    low, high = floor(limits[0]), ceil(limits[1])
+    every = max(1, ceil((high - low) / 5))
+    ticks = [float(power) for power in range(low, high + 1, every)]
+    if sum(limits[0] <= tick <= limits[1] for tick in ticks) < 3:
+        ticks = [power + log10(digit) for power in range(low, high + 1) for digit in (1, 2, 5)]
+    within = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
+    if len(within) < 2:  # less than one power of ten: even steps of the value are the clearest
+        locator = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10])
+        values = locator.tick_values(10 ** limits[0], 10 ** limits[1])
+        within = [log10(value) for value in values if value > 0 and limits[0] <= log10(value) <= limits[1]]
+    label_ticks(axes, axis, within, [number(10**tick, 3) for tick in within], theme)
+    (axes.set_xlim if axis == "x" else axes.set_ylim)(*limits)
+    axes.grid(True, axis=axis, which="major", color=theme.grid, linewidth=0.8, linestyle="-", alpha=1.0)
 
 
 def label_ticks(axes: Axes, axis: str, ticks: Sequence[float], labels: Sequence[str], theme: Theme) -> None:

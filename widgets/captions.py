@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from math import isfinite
 
+from snapshot.widgets.curves import Curves
 from snapshot.widgets.series import Point, Series
 from snapshot.widgets.words import number, shape_text
+
+_SPOKEN = 12  # more numbers than this in a sentence are not listened to
 
 
 def caption(series: Series, index: int) -> str:
@@ -15,6 +18,22 @@ def caption(series: Series, index: int) -> str:
     if point.problem:
         return f"{subject} could not be read: {point.problem.rstrip('.')}."
     return "; ".join([f"{subject} {_values(point)}", *_movement(series, point), *_missing(point)]) + "."
+
+
+def curves_caption(curves: Curves, index: int) -> str:
+    """``At step 250 (#26), loss is 0.1 and accuracy is 0.97.``"""
+    point = curves.points[index]
+    of = "" if curves.is_scalar else f" has {_NAMES.get(curves.statistic, curves.statistic)}"
+    spoken = [
+        f"{curve.series.path}{of or ' is'} {number(value, 4)}"
+        for curve, value in zip(curves.curves, curves.at(index), strict=True)
+        if value == value or point.key in {one.key for one in curve.series.points}
+    ]
+    rest = [f"and {len(spoken) - _SPOKEN} more"] if len(spoken) > _SPOKEN else []
+    return f"At step {number(point.step)} ({point.name}), {', '.join([*spoken[:_SPOKEN], *rest])}."
+
+
+_NAMES = {"min": "minimum", "max": "maximum", "std": "standard deviation", "update": "log₁₀ |Δw| / |w|"}
 
 
 def _values(point: Point) -> str:

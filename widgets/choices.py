@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import chain
+from math import prod
 
 from snapshot.errors import PathNotFound
+from snapshot.history import newest_variables
 from snapshot.model import Role, Snapshot, Variable
 from snapshot.statistics import is_numeric
 from snapshot.widgets.words import shape_text, shorten
 
 _SEPARATORS = (".", "[", "/")
 _NEAREST = 5
+_TOGETHER = 12
+_SIGNS = frozenset({"+", "-", "*", "/", "//", "@", "**", "%", "<", ">", "<=", ">=", "==", "!=", "&", "|", "^"})
 
 
 def numeric_variables(snapshots: Sequence[Snapshot]) -> dict[str, Variable]:
     """Every variable of numbers in any snapshot, by path, as it is in the newest that has it."""
-    found: dict[str, Variable] = {}
-    for snapshot in reversed(snapshots):
-        for path, variable in snapshot.variables.items():
-            # The insides of a random generator are numbers that say nothing.
-            if path not in found and variable.role != Role.RNG and is_numeric(variable.dtype):
-                found[path] = variable
-    return found
+    # The insides of a random generator are numbers that say nothing.
+    return newest_variables(snapshots, lambda one: one.role != Role.RNG and is_numeric(one.dtype))
 
 
-def select(variables: Mapping[str, Variable], wanted: Iterable[str]) -> dict[str, Variable]:
+def select(
+    variables: Mapping[str, Variable], wanted: Iterable[str], exact: Container[str] = ()
+) -> dict[str, Variable]:
     """Those asked for: paths, names and other beginnings of paths, globs, ``role:parameter``.
 
-    Raises :class:`PathNotFound`, with the nearest paths there are.
+    What is in ``exact`` means the path only. Raises :class:`PathNotFound`, with the nearest paths there are.
     """
     chosen: dict[str, Variable] = {}
     for text in wanted:
-        matching = {path: one for path, one in variables.items() if _matches(text, one)}
+        matching = {path: one for path, one in variables.items() if text not in exact and _matches(text, one)}
+        if text in exact and text in variables:
+            matching = {text: variables[text]}
         if not matching:
             raise PathNotFound(nearest(text, variables))
         # The path itself comes first when it is also the beginning of others.
         chosen |= {text: matching[text]} if text in matching else {}
         chosen |= matching
     return chosen
+
+
+def are_drawn_together(variables: Mapping[str, Variable], wanted: Sequence[str]) -> bool:
+    """Whether those that were asked for are a few numbers, such as a loss and an accuracy."""
+    single = all(prod(one.shape) == 1 for one in variables.values())
+    return bool(wanted) and "*" not in wanted and single and 2 <= len(variables) <= _TOGETHER
 
 
 def first_choice(variables: Mapping[str, Variable]) -> str | None:
@@ -73,8 +82,15 @@ def nearest(text: str, variables: Mapping[str, Variable]) -> str:
         return f"{text}: there is no variable with numbers in any snapshot"
     near = get_close_matches(text, variables, n=_NEAREST, cutoff=0.5) or list(containing(variables, text))[:_NEAREST]
     listed = ", ".join(near or list(variables)[:_NEAREST])
+    if text in _SIGNS:
+        return f"{text}: an expression with blanks in it is written in quotes: \"{_example(text, variables)}\""
     word = "nearest" if near else f"there are {len(variables)}, such as"
     return f"{text}: no stored variable has this path; {word}: {listed}"
+
+
+def _example(sign: str, variables: Mapping[str, Variable]) -> str:
+    first, *others = variables
+    return f"{first} {sign} {others[0] if others else first}"
 
 
 def _matches(text: str, variable: Variable) -> bool:

@@ -27,7 +27,7 @@ class Compare(Published):
 
     ``path`` is the variable to begin with, by default the one that changed most; one that
     did not change raises :class:`snapshot.errors.PathNotFound`. ``theme`` is ``"light"`` or
-    ``"dark"``. What is live is compared as ``snapshot.present.present(workspace)``.
+    ``"dark"``. What is live is compared as ``workspace.present()``.
     """
 
     def __init__(self, before: Snapshot, after: Snapshot, path: str | None = None, theme: str = "light") -> None:

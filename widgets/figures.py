@@ -8,23 +8,23 @@ made for two threads, and mixing two pictures raises nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import PurePath
 from threading import RLock
 from typing import Any, BinaryIO
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from snapshot.widgets.at_step import draw_distribution, draw_weight
-from snapshot.widgets.axes import Box, name_axis, new_axes, width_in_points, write, write_on_figure
+from snapshot.widgets.at_step import draw_distribution, draw_weight, histogram_limits
+from snapshot.widgets.axes import Box, name_axis, new_axes, write_on_figure
+from snapshot.widgets.difference import draw_difference
 from snapshot.widgets.frames import Frame, Moving
+from snapshot.widgets.history_panel import draw_history
 from snapshot.widgets.over_steps import draw_updates, draw_values
 from snapshot.widgets.png import encode_png
-from snapshot.widgets.series import Series
 from snapshot.widgets.theme import LIGHT, Theme
 from snapshot.widgets.words import number, shape_text, shorten
 
@@ -35,7 +35,8 @@ SIZE = (1080, 590)
 
 _DPI = 100
 _UPPER, _LOWER = (0.495, 0.315), (0.1, 0.265)  # bottom and height of the two rows
-_LEFT, _RIGHT, _FULL = (0.062, 0.385), (0.577, 0.388), (0.062, 0.83)
+# left and width of the three columns, and of one as wide as all
+_LEFT, _MIDDLE, _RIGHT, _FULL = (0.052, 0.232), (0.385, 0.27), (0.71, 0.27), (0.052, 0.85)
 _LONGEST_NAME = 58
 
 
@@ -76,27 +77,18 @@ class MessagePicture(Picture):
             write_on_figure(self.figure, 0.5, 0.45, sentence, color=theme.muted, size=12, ha="center")
 
 
-class EvolutionPicture(Picture):
-    """One variable over its steps, with one step chosen.
+class MovingPicture(Picture):
+    """A picture of which most stays when the slider moves. A subclass fills :attr:`_moving`."""
 
-    Good for every frame of the same series whose value has the same shape as the one it
-    was made with; :meth:`fits` tells.
-    """
+    _moving: Sequence[Moving]
+    _background: Any = None
 
-    def __init__(self, frame: Frame, theme: Theme = LIGHT, size: tuple[int, int] = SIZE) -> None:
-        with DRAWING:
-            super().__init__(theme, size)
-            self._kind = _kind(frame)
-            self._moving = [_header(self.figure, frame, theme), *_panels(self.figure, frame, theme)]
-            self._background: Any = None
-            self.show(frame)
-
-    def fits(self, frame: Frame) -> bool:
+    def fits(self, frame: Any) -> bool:
         """Whether :meth:`show` can move to ``frame``."""
-        return bool(_kind(frame) == self._kind)
+        raise NotImplementedError
 
-    def show(self, frame: Frame) -> None:
-        """Move to another step of the same series."""
+    def show(self, frame: Any) -> None:
+        """Move to another step."""
         with DRAWING:
             for moving in self._moving:
                 moving.move(frame)
@@ -127,8 +119,28 @@ class EvolutionPicture(Picture):
         return (artist for moving in self._moving for artist in moving.artists)
 
 
+class EvolutionPicture(MovingPicture):
+    """One variable over its steps, with one step chosen.
+
+    Good for every frame of the same series whose value has the same shape as the one it
+    was made with; :meth:`fits` tells.
+    """
+
+    def __init__(self, frame: Frame, theme: Theme = LIGHT, size: tuple[int, int] = SIZE) -> None:
+        with DRAWING:
+            super().__init__(theme, size)
+            self._kind = _kind(frame)
+            self._moving = [_header(self.figure, frame, theme), *_panels(self.figure, frame, theme)]
+            self.show(frame)
+
+    def fits(self, frame: Any) -> bool:
+        return isinstance(frame, Frame) and bool(_kind(frame) == self._kind)
+
+
 def _kind(frame: Frame) -> Any:
-    return id(frame.series), frame.point.shape, frame.value is None
+    """What all frames of one picture have in common."""
+    compared = frame.compared.shape, frame.reference is None
+    return id(frame.series), frame.point.shape, frame.value is None, compared, frame.reach, frame.logarithmic
 
 
 def _panels(figure: Figure, frame: Frame, theme: Theme) -> list[Moving]:
@@ -136,23 +148,22 @@ def _panels(figure: Figure, frame: Frame, theme: Theme) -> list[Moving]:
     across = _FULL if series.is_single else _LEFT
     values = new_axes(figure, _box(across, _UPPER), theme, "Values over steps")
     updates = new_axes(figure, _box(across, _LOWER), theme, "Size of each update", "log₁₀ |Δw| / |w|")
-    moving = [draw_values(values, series, theme), draw_updates(updates, series, theme)]
+    moving = [draw_values(values, series, theme, frame.logarithmic), draw_updates(updates, series, theme)]
     if series.is_single:
         return moving
-    moving.append(draw_weight(figure, _box(_RIGHT, _UPPER), frame, theme))
-    distribution = new_axes(figure, _box(_RIGHT, _LOWER), theme, "Distribution")
-    if any(point.statistics.finite for point in series.points):
-        _name_histograms(distribution, series, theme)
-    moving.append(draw_distribution(distribution, series, theme))
-    return moving
-
-
-def _name_histograms(axes: Axes, series: Series, theme: Theme) -> None:
-    name_axis(axes, "value", theme)
-    words = f"first, step {number(series.points[0].step)}"
-    first = write(axes, 1, 1, words, color=theme.muted, ha="right", offset=(0, 10))
-    left = -width_in_points(first) - 12
-    write(axes, 1, 1, "this step", color=theme.chosen, weight="bold", ha="right", offset=(left, 10))
+    limits = histogram_limits(series)
+    history = new_axes(figure, _box(_MIDDLE, _LOWER), theme, "Histogram over steps")
+    distribution = new_axes(figure, _box(_RIGHT, _LOWER), theme, "Distribution", "this step" if limits else "")
+    if limits:
+        name_axis(distribution, "value", theme)
+        distribution.texts[1].set(color=theme.chosen, fontweight="bold")
+    return [
+        *moving,
+        draw_history(history, frame, limits, theme),
+        draw_weight(figure, _box(_MIDDLE, _UPPER), frame, theme),
+        draw_difference(figure, _box(_RIGHT, _UPPER), frame, theme),
+        draw_distribution(distribution, series, theme),
+    ]
 
 
 def _box(across: tuple[float, float], up: tuple[float, float]) -> Box:

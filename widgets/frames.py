@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 
+from snapshot.widgets.histograms import History
 from snapshot.widgets.series import Point, Series
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,16 +21,28 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The chosen step: ``value`` there and at the first point; None where it cannot be read."""
+    """The chosen step and what it is compared with; a value is None where it cannot be read.
+
+    ``reach`` is the largest magnitude of a difference to show, 0 if there is none;
+    ``logarithmic`` asks for powers of ten instead of even steps.
+    """
 
     series: Series
     index: int
     value: Array | None
-    first: Array | None
+    reference: Array | None
+    against: int = 0  #: the index of the step compared with
+    history: History | None = None
+    reach: float = 0.0
+    logarithmic: bool = False
 
     @property
     def point(self) -> Point:
         return self.series.points[self.index]
+
+    @property
+    def compared(self) -> Point:
+        return self.series.points[self.against]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,7 @@ class Moving:
     """Artists of one panel, in the order of drawing, and how to move them to a frame."""
 
     artists: tuple[Artist, ...]
-    move: Callable[[Frame], None]
+    move: Callable[[Any], None]
 
 
 NOTHING_MOVES = Moving((), lambda frame: None)

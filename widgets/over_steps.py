@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from snapshot.widgets.axes import label_ticks, name_axis, say, set_ticks, spread, write
+from snapshot.widgets.axes import label_ticks, name_axis, say, set_power_ticks, set_ticks, spread, write
 from snapshot.widgets.frames import NOTHING_MOVES, Frame, Moving
 from snapshot.widgets.series import Series
 from snapshot.widgets.theme import Theme
@@ -21,30 +21,34 @@ _NAMES = ("min", "5 %", "25 %", "median", "75 %", "95 %", "max")
 _MEDIAN = 3
 
 
-def draw_values(axes: Axes, series: Series, theme: Theme) -> Moving:
-    """Percentile bands over the steps, or one line for a single number."""
-    x, rows = _positions(series), series.percentiles
+def draw_values(axes: Axes, series: Series, theme: Theme, logarithmic: bool = False) -> Moving:
+    """Percentile bands over the steps, or one line for a single number, which may be drawn by its power of ten."""
+    x, rows = positions(series), series.percentiles
+    logarithmic = logarithmic and series.is_single and bool((rows[:, _MEDIAN] > 0).any())
+    if logarithmic:
+        rows = powers(rows)
     finite = np.isfinite(rows[:, _MEDIAN])
     if not finite.any():
         empty = all(point.statistics.count == 0 and not point.problem for point in series.points)
         say(axes, "The array is empty" if empty else "No finite value at any step", theme)
         return NOTHING_MOVES
-    _set_steps(axes, series, theme)
-    set_ticks(axes, "y", _padded(float(np.nanmin(rows)), float(np.nanmax(rows))), theme)
+    set_steps(axes, series, theme)
+    limits = padded(float(np.nanmin(rows)), float(np.nanmax(rows)))
+    (set_power_ticks if logarithmic else set_ticks)(axes, "y", limits, theme)
     main = np.array(series.lineage())
     if series.is_single:
-        _line(axes, x[main], rows[main, _MEDIAN], theme.data, 2.0)
+        line(axes, x[main], rows[main, _MEDIAN], theme.data, 2.0)
     else:
         _bands(axes, x[main], rows[main], theme)
     _branches(axes, series, x, rows[:, _MEDIAN], theme)
-    _mark_missing(axes, x[~finite], theme)
-    _label_ends(axes, x[main], rows[main], series.is_single, theme)
-    return _cursor(axes, x, rows[:, _MEDIAN], theme)
+    _mark_missing(axes, x[~finite], "not positive" if logarithmic else "not finite", theme)
+    _label_ends(axes, x[main], rows[main], series.is_single, theme, logarithmic)
+    return cursor(axes, x, rows[:, _MEDIAN], theme)
 
 
 def draw_updates(axes: Axes, series: Series, theme: Theme) -> Moving:
     """log10 of each relative change since the parent, with a line at -3 (0.1 %)."""
-    x, updates = _positions(series), series.updates
+    x, updates = positions(series), series.updates
     finite, same = np.isfinite(updates), np.isneginf(updates)
     if len(series.points) == 1:
         say(axes, "An update needs two snapshots; this is the first", theme)
@@ -56,32 +60,32 @@ def draw_updates(axes: Axes, series: Series, theme: Theme) -> Moving:
             theme,
         )
         return NOTHING_MOVES
-    _set_steps(axes, series, theme)
+    set_steps(axes, series, theme)
     name_axis(axes, "global step", theme)
     low, high = min(-3.0, float(updates[finite].min())), max(-3.0, float(updates[finite].max()))
     low, high = floor(low - 0.4 - 0.6 * bool(same.any())), ceil(high + 0.3)
     axes.set_ylim(low, high)
     set_ticks(axes, "y", (low, high), theme, count=4, whole=True)
-    axes.plot((0, 1), (-3, -3), transform=axes.get_yaxis_transform(), **_stroke(theme.muted, 1.0, (4, 3)))
+    axes.plot((0, 1), (-3, -3), transform=axes.get_yaxis_transform(), **stroke(theme.muted, 1.0, (4, 3)))
     write(axes, 1, -3, "0.1 %", color=theme.muted, size=8.5, va="center", offset=(6, 0), over_y=True)
     main = np.array(series.lineage())
-    _line(axes, x[main], np.where(finite, updates, np.nan)[main], theme.data, 1.6)
+    line(axes, x[main], np.where(finite, updates, np.nan)[main], theme.data, 1.6)
     _branches(axes, series, x, np.where(finite, updates, np.nan), theme)
     floor_of = np.full(int(same.sum()), low)
-    axes.plot(x[same], floor_of, clip_on=False, **(_dots(theme.muted, 5) | {"marker": "v"}))
+    axes.plot(x[same], floor_of, clip_on=False, **(dots(theme.muted, 5) | {"marker": "v"}))
     if same.any():
         write(axes, 1, low, "▾ no change", color=theme.muted, size=8, va="center", offset=(6, 0), over_y=True)
-    return _cursor(axes, x, np.where(same, low, updates), theme)
+    return cursor(axes, x, np.where(same, low, updates), theme)
 
 
-def _positions(series: Series) -> Array:
+def positions(series: Series) -> Array:
     steps = np.array(series.steps, dtype=float)
     # Snapshots of a program without steps all share one: their order is all there is to show.
     return steps if np.unique(steps).size > 1 or steps.size == 1 else np.arange(1.0, steps.size + 1)
 
 
-def _set_steps(axes: Axes, series: Series, theme: Theme) -> None:
-    x = _positions(series)
+def set_steps(axes: Axes, series: Series, theme: Theme) -> None:
+    x = positions(series)
     low, high = float(x.min()), float(x.max())
     room = (high - low) * 0.02 or 1.0
     count = int(axes.get_window_extent().width // 80)
@@ -90,7 +94,13 @@ def _set_steps(axes: Axes, series: Series, theme: Theme) -> None:
         label_ticks(axes, "x", [low], [number(low)], theme)
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
+def powers(values: Array) -> Array:
+    """log10 of what is positive, NaN for the rest."""
+    found: Array = np.log10(np.where(values > 0, values, np.nan))
+    return found
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
     room = (high - low) * 0.06 or abs(high) * 0.5 or 1.0
     return low - room, high + room
 
@@ -104,14 +114,14 @@ def _bands(axes: Axes, x: Array, rows: Array, theme: Theme) -> None:
     lonely = _lonely(rows[:, _MEDIAN])
     for index in np.flatnonzero(lonely):
         _box(axes, float(x[index]), rows[index], theme)
-    _line(axes, x, rows[:, _MEDIAN], theme.data, 2.0)
+    line(axes, x, rows[:, _MEDIAN], theme.data, 2.0)
 
 
 def _box(axes: Axes, x: float, row: Array, theme: Theme) -> None:
     """One snapshot has no width in steps: its bands get one on the screen."""
     for band, colour in enumerate(theme.bands):
-        axes.plot((x, x), (row[band], row[-1 - band]), **_stroke(colour, 30.0, None, zorder=1 + band))
-    axes.plot((x,), (row[_MEDIAN],), **_dots(theme.data, 7))
+        axes.plot((x, x), (row[band], row[-1 - band]), **stroke(colour, 30.0, None, zorder=1 + band))
+    axes.plot((x,), (row[_MEDIAN],), **dots(theme.data, 7))
 
 
 def _lonely(values: Array) -> Array:
@@ -120,18 +130,18 @@ def _lonely(values: Array) -> Array:
     return finite[1:-1] & ~finite[:-2] & ~finite[2:]
 
 
-def _line(axes: Axes, x: Array, y: Array, colour: str, width: float) -> None:
-    axes.plot(x, y, **_stroke(colour, width, None, zorder=5))
+def line(axes: Axes, x: Array, y: Array, colour: str, width: float) -> None:
+    axes.plot(x, y, **stroke(colour, width, None, zorder=5))
     few = np.isfinite(y) if len(x) <= 40 else _lonely(y)
-    axes.plot(x[few], y[few], **_dots(colour, 2.2 + width))
+    axes.plot(x[few], y[few], **dots(colour, 2.2 + width))
 
 
 def _branches(axes: Axes, series: Series, x: Array, y: Array, theme: Theme) -> None:
     """What is not on the newest snapshot's line: a thin grey line for each other branch and run."""
-    for line in other_lines(series):
-        axes.plot(x[line], y[line], **_stroke(theme.reference, 1.4, None, zorder=4))
-        few = line[1:] if len(line) <= 40 else []
-        axes.plot(x[[*few, line[-1]]], y[[*few, line[-1]]], **_dots(theme.reference, 4))
+    for places in other_lines(series):
+        axes.plot(x[places], y[places], **stroke(theme.reference, 1.4, None, zorder=4))
+        few = places[1:] if len(places) <= 40 else places[-1:]
+        axes.plot(x[few or places], y[few or places], **dots(theme.reference, 4))
 
 
 def other_lines(series: Series) -> list[list[int]]:
@@ -141,19 +151,21 @@ def other_lines(series: Series) -> list[list[int]]:
         if index in main:
             continue
         before = series.goes_on_from(index)
-        line = [index] if before is None else lines.pop(before, [before])
-        lines[index] = line if line[-1] == index else [*line, index]
+        led = [] if before is None else lines.pop(before, [before])
+        lines[index] = [*led, index]
     return list(lines.values())
 
 
-def _mark_missing(axes: Axes, x: Array, theme: Theme) -> None:
+def _mark_missing(axes: Axes, x: Array, words: str, theme: Theme) -> None:
     if x.size:
         across = axes.get_xaxis_transform()
-        axes.plot(x, np.zeros(x.size), transform=across, clip_on=False, **(_dots(theme.chosen, 6) | {"marker": "x"}))
-        write(axes, 1, 0, "× not finite", color=theme.chosen, size=8, va="center", offset=(6, -8))
+        axes.plot(x, np.zeros(x.size), transform=across, clip_on=False, **(dots(theme.chosen, 6) | {"marker": "x"}))
+        write(axes, 1, 0, f"× {words}", color=theme.chosen, size=8, va="center", offset=(6, -8))
 
 
-def _label_ends(axes: Axes, x: Array, rows: Array, single: bool, theme: Theme) -> None:
+def _label_ends(
+    axes: Axes, x: Array, rows: Array, single: bool, theme: Theme, logarithmic: bool = False
+) -> None:
     known = np.flatnonzero(np.isfinite(rows[:, _MEDIAN]))
     if not known.size:
         return
@@ -165,7 +177,7 @@ def _label_ends(axes: Axes, x: Array, rows: Array, single: bool, theme: Theme) -
     style: dict[str, Any] = {"va": "center", "offset": (6, 0), "over_y": True}
     if single:
         value = last[_MEDIAN]
-        write(axes, end, value, number(value), color=theme.data, weight="bold", **style)
+        write(axes, end, value, number(10**value if logarithmic else value), color=theme.data, weight="bold", **style)
         return
     low, high = axes.get_ylim()
     gap = (high - low) * 10.5 / (axes.get_window_extent().height * 72 / axes.figure.dpi)
@@ -175,21 +187,21 @@ def _label_ends(axes: Axes, x: Array, rows: Array, single: bool, theme: Theme) -
         name.set(path_effects=[withStroke(linewidth=3, foreground=theme.paper)], zorder=7)
 
 
-def _cursor(axes: Axes, x: Array, y: Array, theme: Theme) -> Moving:
+def cursor(axes: Axes, x: Array, y: Array, theme: Theme) -> Moving:
     """A vermillion line and dot at the chosen step."""
     across = axes.get_xaxis_transform()
-    (line,) = axes.plot((0, 0), (0, 1), transform=across, **_stroke(theme.chosen, 1.2, None, zorder=6))
-    (dot,) = axes.plot((), (), clip_on=False, **_dots(theme.chosen, 7))
+    (upright,) = axes.plot((0, 0), (0, 1), transform=across, **stroke(theme.chosen, 1.2, None, zorder=6))
+    (dot,) = axes.plot((), (), clip_on=False, **dots(theme.chosen, 7))
     dot.set(markeredgecolor=theme.paper, markeredgewidth=1.2)
 
     def move(frame: Frame) -> None:
-        line.set_xdata((x[frame.index],) * 2)
+        upright.set_xdata((x[frame.index],) * 2)
         dot.set_data((x[frame.index],), (y[frame.index],))
 
-    return Moving((line, dot), move)
+    return Moving((upright, dot), move)
 
 
-def _stroke(colour: str, width: float, dashes: tuple[float, float] | None, zorder: float = 3) -> dict[str, Any]:
+def stroke(colour: str, width: float, dashes: tuple[float, float] | None, zorder: float = 3) -> dict[str, Any]:
     style: Any = "-" if dashes is None else (0, dashes)
     return {
         "color": colour, "linewidth": width, "linestyle": style, "marker": "", "zorder": zorder,
@@ -197,7 +209,7 @@ def _stroke(colour: str, width: float, dashes: tuple[float, float] | None, zorde
     }  # fmt: skip
 
 
-def _dots(colour: str, size: float) -> dict[str, Any]:
+def dots(colour: str, size: float) -> dict[str, Any]:
     return {
         "color": colour, "linestyle": "none", "marker": "o", "markersize": size, "markerfacecolor": colour,
         "markeredgecolor": colour, "markeredgewidth": 0.8, "fillstyle": "full", "zorder": 6,

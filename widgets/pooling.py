@@ -77,6 +77,15 @@ def as_real(array: Array) -> Array:
     return array.astype(np.float32 if narrow else np.float64)
 
 
+def difference_of(value: Array | None, reference: Array | None) -> Array:
+    """``value`` minus ``reference``, NaN where there is nothing to subtract from."""
+    if value is None or reference is None or value.shape != reference.shape:
+        return np.full(() if value is None else value.shape, np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):
+        found: Array = as_real(value) - as_real(reference)
+    return found
+
+
 def _pool_axis(matrix: Array, limit: int, axis: int) -> Array:
     if matrix.shape[axis] <= limit:
         return matrix

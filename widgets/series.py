@@ -8,16 +8,17 @@ change since then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 
-from snapshot.errors import SnapshotError
+from snapshot.history import History, histories
 from snapshot.model import Role, Snapshot
-from snapshot.statistics import Statistics, as_numbers, describe, update_size
+from snapshot.statistics import Statistics, as_numbers
+from snapshot.widgets.reading import ContentKey, Described, content_key, is_update, read_pairs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: A run and an id in it.
@@ -43,9 +44,10 @@ class Point:
     update: float = nan
     parent: int | None = None
     problem: str = ""
+    content: ContentKey = ()  #: equal for equal contents
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Series:
     """All points of one variable, oldest first; never empty."""
 
@@ -57,17 +59,17 @@ class Series:
     def steps(self) -> list[int]:
         return [point.step for point in self.points]
 
-    @property
+    @cached_property
     def percentiles(self) -> Array:
         """Shape (points, 7): min, 5, 25, 50, 75, 95 %, max; NaN where unknown."""
         return np.array([point.statistics.percentiles for point in self.points], dtype=float)
 
-    @property
+    @cached_property
     def updates(self) -> Array:
         """Shape (points,): log10 |dw| / |w| since the parent; -inf for no change, NaN for unknown."""
         return np.array([point.update for point in self.points], dtype=float)
 
-    @property
+    @cached_property
     def is_single(self) -> bool:
         """Whether the variable holds one number at every point."""
         return all(point.statistics.count == 1 or point.problem for point in self.points)
@@ -94,11 +96,11 @@ class Series:
 
 
 class Readings:
-    """Values and numbers read so far, by path and digest: equal contents are read once."""
+    """Values and numbers read so far, by path and content: equal contents are read once."""
 
     def __init__(self) -> None:
-        self._statistics: dict[tuple[str, bytes], Statistics] = {}
-        self._updates: dict[tuple[str, bytes, bytes], float] = {}
+        self._statistics: dict[ContentKey, Statistics | str] = {}
+        self._updates: dict[tuple[ContentKey, ContentKey], float] = {}
         self._values: dict[tuple[str, bytes], Array] = {}
 
     def value(self, snapshot: Snapshot, path: str) -> Array:
@@ -112,58 +114,71 @@ class Readings:
         self._values[key] = self._values.pop(key)  # the newest is last, the first goes first
         return self._values[key]
 
-    def statistics(self, snapshot: Snapshot, path: str) -> Statistics:
-        key = (path, snapshot.variables[path].digest)
-        if key not in self._statistics:
-            self._statistics[key] = describe(self.value(snapshot, path))
-        return self._statistics[key]
-
-    def update(self, before: Snapshot, after: Snapshot, path: str) -> float:
-        """log10 of the relative change of ``path``; two equal digests are not read."""
-        old, new = before.variables[path], after.variables[path]
-        if old.shape != new.shape:
-            return nan
-        if old.digest == new.digest:
-            return -inf
-        key = (path, old.digest, new.digest)
-        if key not in self._updates:
-            self._updates[key] = update_size(self.value(before, path), self.value(after, path))
-        return self._updates[key]
-
     def series(self, snapshots: Sequence[Snapshot], path: str) -> Series:
         """The points of ``path``; a value that cannot be read is a point with a problem.
 
         Raises ``ValueError`` when no snapshot holds it.
         """
-        holding = [snapshot for snapshot in snapshots if path in snapshot.variables]
-        if not holding:
+        (history,) = histories([path], snapshots)
+        places = np.flatnonzero(history.which >= 0).tolist()
+        if not places:
             raise ValueError(f"{path}: in none of the {len(snapshots)} snapshots")
+        holding = [snapshots[place] for place in places]
+        contents = history.which[places].tolist()
         parents = parents_of(snapshots, holding)
-        points = [self._point(holding, index, parent, path) for index, parent in enumerate(parents)]
-        return Series(path, holding[-1].variables[path].role, tuple(points))
+        before = [None if parent is None else contents[parent] for parent in parents]
+        self._read(history, list(zip(contents, before, strict=True)))
+        points = [
+            self._point(history, snapshot, content, parent, old)
+            for snapshot, content, parent, old in zip(holding, contents, parents, before, strict=True)
+        ]
+        return Series(path, history.form(contents[-1]).role, tuple(points))
 
-    def _point(self, holding: Sequence[Snapshot], index: int, parent: int | None, path: str) -> Point:
-        snapshot = holding[index]
-        variable = snapshot.variables[path]
-        numbers, update, problem = NO_STATISTICS, nan, ""
-        try:
-            numbers = self.statistics(snapshot, path)
-        except (SnapshotError, LookupError, OSError, TypeError) as error:
-            problem = str(error)
-        if parent is not None and not problem:
+    def _read(self, history: History, contents: Sequence[tuple[int, int | None]]) -> None:
+        """Know the numbers of contents, and of the changes from what was before each of them."""
+        unknown = {one for one, _ in contents if content_key(history, one) not in self._statistics}
+        pairs = {
+            (before, one)
+            for one, before in contents
+            if before is not None
+            and is_update(history, before, one)
+            and self._key(history, before, one) not in self._updates
+        }
+        for reading in read_pairs(history, unknown, pairs):
+            if isinstance(reading, Described):
+                for content, numbers in zip(reading.contents, reading.numbers, strict=True):
+                    self._statistics[content_key(history, content)] = numbers
+            else:
+                for pair, update in reading.items():
+                    self._updates[self._key(history, *pair)] = update
+
+    @staticmethod
+    def _key(history: History, before: int, after: int) -> tuple[ContentKey, ContentKey]:
+        return content_key(history, before), content_key(history, after)
+
+    def _point(
+        self, history: History, snapshot: Snapshot, content: int, parent: int | None, before: int | None
+    ) -> Point:
+        key, form = content_key(history, content), history.form(content)
+        numbers = self._statistics[key]
+        update = nan
+        if before == content:
+            update = -inf
+        elif before is not None and is_update(history, before, content):
             # A parent that cannot be read says so at its own point.
-            with suppress(SnapshotError, LookupError, OSError, TypeError):
-                update = self.update(holding[parent], snapshot, path)
+            update = self._updates.get((content_key(history, before), key), nan)
+        problem = numbers if isinstance(numbers, str) else ""
         return Point(
             key=(snapshot.run, snapshot.id),
             name=f"#{snapshot.id} {snapshot.label or ''}".strip(),
             step=snapshot.step,
-            shape=tuple(variable.shape),
-            dtype=str(variable.dtype),
-            statistics=numbers,
-            update=update,
+            shape=form.shape,
+            dtype=str(form.dtype),
+            statistics=NO_STATISTICS if isinstance(numbers, str) else numbers,
+            update=nan if problem else update,
             parent=parent,
             problem=problem,
+            content=key,
         )
 
 

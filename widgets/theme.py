@@ -23,6 +23,7 @@ class Theme:
     signed: str  #: matplotlib's name of the colour map for values of both signs
     unsigned: str  #: for values that are never negative
     missing: str  #: pink: elements that are NaN or infinite
+    hues: tuple[str, ...]  #: of lines side by side; vermillion is left out, it is the chosen step
 
 
 # The bands are the data colour mixed into the paper: opaque, so that what lies
@@ -39,6 +40,7 @@ LIGHT = Theme(
     signed="RdBu_r",
     unsigned="viridis",
     missing="#cc79a7",
+    hues=("#0072b2", "#009e73", "#aa4f86", "#b07d00", "#3f9bd1", "#1b1f24"),
 )
 DARK = Theme(
     paper="#111417",
@@ -52,6 +54,7 @@ DARK = Theme(
     signed="berlin",
     unsigned="cividis",
     missing="#cc79a7",
+    hues=("#56b4e9", "#2ac79a", "#e39cc6", "#e6b422", "#f0e442", "#eceff2"),
 )
 
 

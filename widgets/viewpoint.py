@@ -5,19 +5,30 @@ No widgets and no drawing here; :mod:`snapshot.widgets.evolution` joins the thre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from snapshot.errors import PathNotFound, SnapshotError
+from snapshot.errors import PathNotFound, ReferenceNotFound, SnapshotError
 from snapshot.model import Snapshot, Variable
-from snapshot.statistics import PERCENTILES
-from snapshot.widgets.captions import caption
-from snapshot.widgets.choices import first_choice, nearest, numeric_variables, select
+from snapshot.widgets.captions import caption, curves_caption
+from snapshot.widgets.choices import are_drawn_together, first_choice, nearest, numeric_variables, select
+from snapshot.widgets.curves import STATISTICS, Curves, CurvesFrame, curves_of
+from snapshot.widgets.derived import Computed, by_any_path, derived
+from snapshot.widgets.expressions import Expression, looks_like_one, parse
 from snapshot.widgets.frames import Frame
-from snapshot.widgets.series import Array, Key, Readings, Series
+from snapshot.widgets.histograms import History, Sketches, thinned
+from snapshot.widgets.pooling import difference_of
+from snapshot.widgets.series import Array, Key, Point, Readings, Series
 from snapshot.widgets.words import number, shorten
+
+#: What a step may be compared with, beside any other step.
+REFERENCES = ("first", "previous", "last")
+#: In place of a path: all that were asked for, in one picture.
+TOGETHER = ""
+UNREADABLE = (SnapshotError, LookupError, OSError, TypeError)
+_SAMPLED = 8  # differences that fix the scale of all
 
 
 class Source(Protocol):
@@ -29,61 +40,229 @@ class Source(Protocol):
 
 
 class Viewpoint:
-    """The chosen variable and step. ``series`` is None when there is nothing to look at.
+    """The chosen variable and step, or several variables together.
 
-    ``wanted`` restricts the variables; what matches nothing raises
-    :class:`PathNotFound`, unless there are no snapshots at all.
+    ``series`` is None when there is nothing to look at, ``curves`` unless several are looked at.
+    ``wanted`` restricts the variables and adds expressions; what matches nothing raises
+    :class:`PathNotFound` or :class:`BadExpression`, unless there are no snapshots at all.
     """
 
-    def __init__(self, source: Source, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, source: Source, wanted: Iterable[str] = (), statistic: str | None = None) -> None:
+        if statistic is not None and statistic not in STATISTICS:
+            raise ValueError(f"statistic: expected one of {', '.join(STATISTICS)}, found {statistic!r}")
         self.variables: dict[str, Variable] = {}
         self.series: Series | None = None
+        self.curves: Curves | None = None
         self.index = 0
-        self._source = source
+        self.reference: str | Key = "first"
+        self.logarithmic = False
+        self.span: tuple[int, int] | None = None  #: the first and the last step to show; None for all
+        self.statistic = statistic or "mean"
+        self.source = source
+        self._together = statistic is not None
         self._wanted = tuple(wanted)
+        self._expressions: dict[str, Expression] = {}
+        self._computed = Computed()
         self._snapshots: dict[Key, Snapshot] = {}
         self._readings = Readings()
+        self._sketches = Sketches()
+        self._drawn: dict[str, Any] = {}  # what was computed for the series that is looked at
         self.refresh()
 
-    def refresh(self) -> None:
+    # --- what there is
+
+    def refresh(self, snapshots: Sequence[Snapshot] | None = None) -> None:
         """Read the timeline again. Stays at the chosen step, or at the newest if that was chosen."""
-        snapshots = list(self._source.timeline)
+        snapshots = list(self.source.timeline if snapshots is None else snapshots)
+        snapshots, self.variables = self._selected(snapshots)
         self._snapshots = {(snapshot.run, snapshot.id): snapshot for snapshot in snapshots}
-        self.variables = numeric_variables(snapshots)
-        if self._wanted and snapshots:
-            self.variables = select(self.variables, self._wanted)
-        path = self.series.path if self.series else None
-        if path not in self.variables:
+        if self.series is None and self.can_be_together:
+            path: str | None = TOGETHER
+        else:
+            path = TOGETHER if self.curves else self.series.path if self.series else None
+        if path != TOGETHER and path not in self.variables:
             path = next(iter(self.variables), None) if self._wanted else first_choice(self.variables)
-        if path is None:
-            self.series = None
+        if path is None or not self.variables:
+            self.series = self.curves = None
         else:
             self.choose(path)
 
+    def _selected(self, snapshots: list[Snapshot]) -> tuple[list[Snapshot], dict[str, Variable]]:
+        """The snapshots with what is computed in them, and the variables that were asked for."""
+        variables = numeric_variables(snapshots)
+        if not self._wanted or not snapshots:
+            return snapshots, variables
+        for text in self._wanted:
+            if text not in self._expressions and looks_like_one(text) and not self._is_stored(text, variables):
+                self._expressions[text] = self._parsed(text, variables)
+        if self._expressions:
+            snapshots = derived(snapshots, list(self._expressions.values()), self._computed)
+            variables = numeric_variables(snapshots)
+        return snapshots, select(variables, self._wanted, exact=self._expressions)
+
+    @staticmethod
+    def _parsed(text: str, variables: Mapping[str, Variable]) -> Expression:
+        if text.strip("+-*/@%<>=!&|^~. ") == "":
+            raise PathNotFound(nearest(text, variables))
+        known = by_any_path(variables)
+        return parse(text, known, lambda path: nearest(path, known).partition(": ")[2])
+
+    @staticmethod
+    def _is_stored(text: str, variables: Mapping[str, Variable]) -> bool:
+        try:
+            return bool(select(variables, [text]))
+        except PathNotFound:
+            return False
+
+    @property
+    def can_be_together(self) -> bool:
+        """Whether :data:`TOGETHER` may be chosen."""
+        return bool(self.variables) and (self._together or are_drawn_together(self.variables, self._wanted))
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """The stops of the slider."""
+        return self.curves.points if self.curves else self.series.points if self.series else ()
+
+    @property
+    def path(self) -> str | None:
+        """What is looked at: a path, :data:`TOGETHER`, or None."""
+        return TOGETHER if self.curves else self.series.path if self.series else None
+
+    # --- what is chosen
+
     def choose(self, path: str) -> None:
         """Look at another variable, at the same snapshot if it holds it, else at the newest."""
-        if path not in self.variables:
+        if path not in self.variables and not (path == TOGETHER and self.can_be_together):
             raise PathNotFound(nearest(path, self.variables))
-        newest = self.series is None or self.index == len(self.series.points) - 1
-        key = self.series.points[self.index].key if self.series else None
-        self.series = self._readings.series(list(self._snapshots.values()), path)
-        found = None if newest or key is None else self.series.index_of(key)
-        self.index = len(self.series.points) - 1 if found is None else found
+        before = self.points
+        key = before[self.index].key if before and self.index != len(before) - 1 else None
+        snapshots = self._within(path)
+        if path == TOGETHER:
+            self.curves = curves_of(self._readings, snapshots, list(self.variables), self.statistic)
+            self.series = self.curves.curves[0].series
+        else:
+            self.series, self.curves = self._readings.series(snapshots, path), None
+        self._drawn = {}
+        found = next((place for place, point in enumerate(self.points) if point.key == key), None)
+        self.index = len(self.points) - 1 if found is None else found
 
     def move(self, index: int) -> None:
-        """Look at another step: an index into the series (-1 is the last), held within its ends."""
-        if self.series:
-            count = len(self.series.points)
+        """Look at another step: an index into the points (-1 is the last), held within its ends."""
+        count = len(self.points)
+        if count:
             self.index = min(max(index + count if index < 0 else index, 0), count - 1)
 
-    def frame(self) -> Frame | None:
+    def measure(self, statistic: str) -> None:
+        """Draw another statistic of several variables; raises ``ValueError`` for an unknown one."""
+        if statistic not in STATISTICS:
+            raise ValueError(f"statistic: expected one of {', '.join(STATISTICS)}, found {statistic!r}")
+        self.statistic = statistic
+        if self.curves:
+            self.choose(TOGETHER)
+
+    def restrict(self, span: tuple[int, int] | None) -> None:
+        """Show the steps from the first to the second of ``span`` only, None for all.
+
+        Raises :class:`ReferenceNotFound` when no snapshot of what is looked at lies there.
+        """
+        before, self.span = self.span, span
+        try:
+            if self.path is not None:
+                self.choose(self.path)
+        except ReferenceNotFound:
+            self.span = before
+            raise
+
+    def compare_with(self, reference: str | Key) -> None:
+        """Compare with the ``first``, ``previous`` or ``last`` step, or with one by its run and id."""
+        self.reference = reference
+        self._drawn.pop("reach", None)
+
+    def steps(self) -> tuple[int, int]:
+        """The least and the greatest step of all snapshots of what is looked at, whatever is shown."""
+        steps = self._steps_of(self._snapshots.values(), self.path)
+        return (min(steps), max(steps)) if steps else (0, 0)
+
+    def _steps_of(self, snapshots: Iterable[Snapshot], path: str | None) -> list[int]:
+        paths = self.variables if path == TOGETHER else (path,)
+        return [one.step for one in snapshots if any(path in one.variables for path in paths)]
+
+    def _within(self, path: str) -> list[Snapshot]:
+        snapshots = list(self._snapshots.values())
+        if self.span is None:
+            return snapshots
+        low, high = self.span
+        found = [one for one in snapshots if low <= one.step <= high]
+        if not self._steps_of(found, path):
+            steps = self._steps_of(snapshots, path)
+            raise ReferenceNotFound(
+                f"{path or 'these'}: no snapshot has a step from {number(low)} to {number(high)}; "
+                f"the steps go from {number(min(steps))} to {number(max(steps))}"
+            )
+        return found
+
+    # --- what is seen
+
+    def frame(self) -> Frame | CurvesFrame | None:
         """What to draw; None when there is nothing."""
+        if self.curves:
+            return CurvesFrame(self.curves, self.index, self.logarithmic)
         if self.series is None:
             return None
-        return Frame(self.series, self.index, self._value(self.index), self._value(0))
+        against = self.against(self.index)
+        single = self.series.is_single
+        return Frame(
+            self.series,
+            self.index,
+            self._value(self.index),
+            None if single else self._value(against),
+            against,
+            None if single else self._history(),
+            0.0 if single else self._reach(),
+            self.logarithmic,
+        )
+
+    def against(self, index: int) -> int:
+        """The index of the step that the one at ``index`` is compared with."""
+        assert self.series is not None
+        points = self.series.points
+        if self.reference == "previous":
+            parent = points[index].parent
+            return index if parent is None else parent
+        if self.reference in REFERENCES:
+            return 0 if self.reference == "first" else len(points) - 1
+        found = next((place for place, point in enumerate(points) if point.key == self.reference), None)
+        return 0 if found is None else found
+
+    def _history(self) -> History:
+        if "history" not in self._drawn:
+            series = self.series
+            assert series is not None
+
+            def key(index: int) -> Any:
+                snapshot = self._snapshots[series.points[index].key]
+                return series.path, snapshot.variables[series.path].digest
+
+            self._drawn["history"] = self._sketches.history(series.lineage(), key, self._value)
+        found: History = self._drawn["history"]
+        return found
+
+    def _reach(self) -> float:
+        """The 99.5th percentile of the differences' magnitudes, the largest of a few steps."""
+        if "reach" not in self._drawn:
+            assert self.series is not None
+            places = {*thinned(range(len(self.series.points)), _SAMPLED)}
+            found = [difference_of(self._value(one), self._value(self.against(one))) for one in places]
+            sizes = [np.abs(one[np.isfinite(one)]) for one in found]
+            self._drawn["reach"] = max((float(np.percentile(one, 99.5)) for one in sizes if one.size), default=0.0)
+        reach: float = self._drawn["reach"]
+        return reach
 
     def sentence(self) -> str:
         """The caption, or why there is nothing to see and what to do."""
+        if self.curves:
+            return curves_caption(self.curves, self.index)
         if self.series:
             return caption(self.series, self.index)
         if not self._snapshots:
@@ -92,7 +271,7 @@ class Viewpoint:
 
     def step_labels(self) -> list[str]:
         """``1,000 · #12 before`` for each point: equal steps stay apart by their id."""
-        points = self.series.points if self.series else ()
+        points = self.points
         several = len({point.key[0] for point in points}) > 1
         runs = [f" of {point.key[0]}" if several else "" for point in points]
         return [
@@ -103,25 +282,5 @@ class Viewpoint:
         assert self.series is not None
         try:
             return self._readings.value(self._snapshots[self.series.points[index].key], self.series.path)
-        except (SnapshotError, LookupError, OSError, TypeError):
+        except UNREADABLE:
             return None  # the point's problem says why
-
-
-def numbers(series: Series | None) -> dict[str, Any]:
-    """The raw numbers of a series: lists and arrays with one entry or row for each step."""
-    points = series.points if series else ()
-    every = [point.statistics for point in points]
-    return {
-        "path": series.path if series else None,
-        "steps": [point.step for point in points],
-        "names": [point.name for point in points],
-        "shapes": [point.shape for point in points],
-        "percentile_levels": list(PERCENTILES),
-        "percentiles": series.percentiles if series else np.empty((0, len(PERCENTILES))),
-        "update_sizes": series.updates if series else np.empty(0),
-        "mean": np.array([one.mean for one in every]),
-        "std": np.array([one.std for one in every]),
-        "norm": np.array([one.norm for one in every]),
-        "count": np.array([one.count for one in every], dtype=int),
-        "finite": np.array([one.finite for one in every], dtype=int),
-    }

@@ -5,6 +5,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import matplotlib.style
@@ -15,19 +16,21 @@ from matplotlib.text import Text
 
 from snapshot.widgets.axes import spread
 from snapshot.widgets.figures import DRAWING, EvolutionPicture, MessagePicture
-from snapshot.widgets.frames import Frame
 from snapshot.widgets.png import encode_png
-from snapshot.widgets.series import Readings
 from snapshot.widgets.theme import DARK, LIGHT, find_theme
+from snapshot.widgets.viewpoint import Viewpoint
 
 RNG = np.random.default_rng(0)
 
 
+def look_at(snapshots, path="w", index=-1):
+    viewpoint = Viewpoint(SimpleNamespace(timeline=snapshots), [path])
+    viewpoint.move(index)
+    return viewpoint
+
+
 def frame_of(snapshots, path="w", index=-1):
-    readings = Readings()
-    series = readings.series(snapshots, path)
-    index %= len(series.points)
-    return Frame(series, index, readings.value(snapshots[index], path), readings.value(snapshots[0], path))
+    return look_at(snapshots, path, index).frame()
 
 
 def walk(shape, count=4):
@@ -141,19 +144,22 @@ def test_colours_are_symmetric_around_zero_for_signed_values(timeline):
 
 def test_moving_back_and_forth_gives_the_same_pixels_as_a_new_picture(timeline):
     snapshots = timeline(*walk((6, 4)))
-    moved = EvolutionPicture(frame := frame_of(snapshots, index=0))
+    viewpoint = look_at(snapshots, index=0)
+    moved = EvolutionPicture(viewpoint.frame())
     for index in (3, 1, 2):
-        value = snapshots[index]["w"]
-        moved.show(Frame(frame.series, index, value, frame.first))
+        viewpoint.move(index)
+        moved.show(viewpoint.frame())
         assert moved.png() == EvolutionPicture(frame_of(snapshots, index=index)).png()
 
 
 def test_a_picture_does_not_fit_a_value_of_another_shape(timeline):
     snapshots = timeline({"w": np.ones((2, 3))}, {"w": np.ones((2, 3)) * 2}, {"w": np.ones(3)})
-    frame = frame_of(snapshots, index=0)
-    picture = EvolutionPicture(frame)
-    assert picture.fits(Frame(frame.series, 1, snapshots[1]["w"], frame.first))
-    assert not picture.fits(Frame(frame.series, 2, snapshots[2]["w"], frame.first))
+    viewpoint = look_at(snapshots, index=0)
+    picture = EvolutionPicture(viewpoint.frame())
+    viewpoint.move(1)
+    assert picture.fits(viewpoint.frame())
+    viewpoint.move(2)
+    assert not picture.fits(viewpoint.frame())
 
 
 def test_the_users_settings_do_not_reach_into_the_picture(timeline):
