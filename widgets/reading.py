@@ -17,8 +17,6 @@ from snapshot.row_statistics import describe_rows, update_sizes
 from snapshot.statistics import Statistics, as_numbers, update_size
 
 Array = np.ndarray[Any, np.dtype[Any]]
-#: Path, shape, dtype and hashes.
-ContentKey = tuple[Any, ...]
 #: Two contents, the older first.
 Pair = tuple[int, int]
 
@@ -28,12 +26,6 @@ class Described(NamedTuple):
 
     contents: list[int]
     numbers: list[Statistics | str]
-
-
-def content_key(history: History, content: int) -> ContentKey:
-    """Equal for equal contents of one path, whichever history they are in."""
-    form = history.form(content)
-    return history.path, form.shape, str(form.dtype), history.keys[content]
 
 
 def is_update(history: History, before: int, after: int) -> bool:

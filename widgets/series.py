@@ -18,11 +18,13 @@ import numpy as np
 from snapshot.history import History, histories
 from snapshot.model import Role, Snapshot
 from snapshot.statistics import Statistics, as_numbers
-from snapshot.widgets.reading import ContentKey, Described, content_key, is_update, read_pairs
+from snapshot.widgets.reading import Described, is_update, read_pairs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: A run and an id in it.
 Key = tuple[str, int]
+#: Path, form and hashes: equal for equal contents.
+ContentKey = tuple[str, ...]
 
 _VALUES_KEPT = 6
 NO_STATISTICS = Statistics(0, 0, nan, nan, nan, (nan,) * 7, nan)
@@ -136,7 +138,8 @@ class Readings:
 
     def _read(self, history: History, contents: Sequence[tuple[int, int | None]]) -> None:
         """Know the numbers of contents, and of the changes from what was before each of them."""
-        unknown = {one for one, _ in contents if content_key(history, one) not in self._statistics}
+        # what could not be read may have been out of reach for a moment only
+        unknown = {one for one, _ in contents if not isinstance(self._statistics.get(history.key(one)), Statistics)}
         pairs = {
             (before, one)
             for one, before in contents
@@ -147,26 +150,26 @@ class Readings:
         for reading in read_pairs(history, unknown, pairs):
             if isinstance(reading, Described):
                 for content, numbers in zip(reading.contents, reading.numbers, strict=True):
-                    self._statistics[content_key(history, content)] = numbers
+                    self._statistics[history.key(content)] = numbers
             else:
                 for pair, update in reading.items():
                     self._updates[self._key(history, *pair)] = update
 
     @staticmethod
     def _key(history: History, before: int, after: int) -> tuple[ContentKey, ContentKey]:
-        return content_key(history, before), content_key(history, after)
+        return history.key(before), history.key(after)
 
     def _point(
         self, history: History, snapshot: Snapshot, content: int, parent: int | None, before: int | None
     ) -> Point:
-        key, form = content_key(history, content), history.form(content)
+        key, form = history.key(content), history.form(content)
         numbers = self._statistics[key]
         update = nan
         if before == content:
             update = -inf
         elif before is not None and is_update(history, before, content):
             # A parent that cannot be read says so at its own point.
-            update = self._updates.get((content_key(history, before), key), nan)
+            update = self._updates.get((history.key(before), key), nan)
         problem = numbers if isinstance(numbers, str) else ""
         return Point(
             key=(snapshot.run, snapshot.id),
