@@ -15,6 +15,7 @@ import numpy as np
 
 from snapshot.errors import SnapshotError
 from snapshot.model import Role, Snapshot, Variable
+from snapshot.pausing import collector_paused
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -120,14 +121,15 @@ class History:
 def histories(paths: Sequence[str], snapshots: Sequence[Snapshot]) -> list[History]:
     """The history of each path over ``snapshots``, oldest first."""
     found: list[list[tuple[Sequence[int], Held]]] = [[] for _ in paths]
-    for home, positions in _by_home(snapshots):
-        chosen = [snapshots[position] for position in positions]
-        if home is None:
-            every: list[Held] = list(_each(paths, chosen))
-        else:
-            every = home.histories(paths, [one.content for one in chosen])
-        for parts, held in zip(found, every, strict=True):
-            parts.append((positions, held))
+    with collector_paused():
+        for home, positions in _by_home(snapshots):
+            chosen = [snapshots[position] for position in positions]
+            if home is None:
+                every: list[Held] = list(_each(paths, chosen))
+            else:
+                every = home.histories(paths, [one.content for one in chosen])
+            for parts, held in zip(found, every, strict=True):
+                parts.append((positions, held))
     return [History(path, len(snapshots), parts) for path, parts in zip(paths, found, strict=True)]
 
 
@@ -138,7 +140,8 @@ def newest_variables(snapshots: Sequence[Snapshot], accept: Callable[[Variable],
     for home, positions in sorted(groups, key=lambda group: group[1][-1], reverse=True):
         chosen = [snapshots[position] for position in positions]
         if home is not None:
-            found = home.newest([one.content for one in chosen], accept) | found
+            with collector_paused():
+                found = home.newest([one.content for one in chosen], accept) | found
             continue
         for snapshot in reversed(chosen):
             for path, variable in snapshot.variables.items():

@@ -7,7 +7,13 @@ in its own dtype. Rows that hold anything but ordinary finite numbers are descri
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from math import log10
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +28,8 @@ from snapshot.statistics import (
     update_size,
 )
 
+T = TypeVar("T")
+_THREADS = min(4, os.cpu_count() or 1)
 #: So many values are worked on together: what is made of them stays in the processor's cache.
 _TOGETHER = 1 << 16
 #: Squares of magnitudes between these are far from the ends of float64.
@@ -33,10 +41,7 @@ def describe_rows(values: Array, dtype: np.dtype[np.generic] | str = "") -> list
     rows = _rows(values, dtype)
     if not 0 < rows.shape[1] <= _TOGETHER:
         return [describe(row) for row in rows]
-    found: list[Statistics] = []
-    for piece in _pieces(len(rows), rows.shape[1]):
-        found += _describe(rows[piece])
-    return found
+    return _together([partial(_describe, rows[piece]) for piece in _pieces(*rows.shape)])
 
 
 def update_sizes(before: Array, after: Array, dtype: np.dtype[np.generic] | str = "") -> list[float]:
@@ -44,10 +49,15 @@ def update_sizes(before: Array, after: Array, dtype: np.dtype[np.generic] | str 
     old, new = _rows(before, dtype), _rows(after, dtype)
     if not 0 < old.shape[1] <= _TOGETHER:
         return [update_size(*pair) for pair in zip(old, new, strict=True)]
-    found: list[float] = []
-    for piece in _pieces(len(old), old.shape[1]):
-        found += _update_sizes(old[piece], new[piece])
-    return found
+    return _together([partial(_update_sizes, old[piece], new[piece]) for piece in _pieces(*old.shape)])
+
+
+def _together(tasks: list[Callable[[], list[T]]]) -> list[T]:
+    """The results one behind the other; NumPy lets other threads run while it sorts and adds."""
+    if len(tasks) == 1:
+        return tasks[0]()
+    with ThreadPoolExecutor(min(_THREADS, len(tasks)), "snapshot-statistics") as pool:
+        return list(chain.from_iterable(pool.map(lambda task: task(), tasks)))
 
 
 def _rows(values: Array, dtype: np.dtype[np.generic] | str) -> Array:

@@ -8,9 +8,8 @@ one before is shared between snapshots.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -27,6 +26,7 @@ from snapshot.adapters.protocol import (
 from snapshot.adapters.reference import Reference
 from snapshot.handles import Handle, Handles, numbers
 from snapshot.ownership import LibraryGlobals
+from snapshot.pausing import collector_paused as collector_paused
 from snapshot.registry import ATOMS, Registry
 
 ATTEMPTS = 5
@@ -274,15 +274,3 @@ def take(kind: Kind, obj: Any) -> State:
             with suppress(RuntimeError):
                 return kind.take(obj)
         raise
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Many small objects are made at once; the garbage collector would look at each again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -17,6 +17,7 @@ import numpy as np
 
 from snapshot.history import History, histories
 from snapshot.model import Role, Snapshot
+from snapshot.pausing import collector_paused
 from snapshot.statistics import Statistics, as_numbers
 from snapshot.widgets.reading import Described, is_update, read_pairs
 
@@ -125,6 +126,10 @@ class Readings:
         places = np.flatnonzero(history.which >= 0).tolist()
         if not places:
             raise ValueError(f"{path}: in none of the {len(snapshots)} snapshots")
+        with collector_paused():
+            return self._series(history, snapshots, places)
+
+    def _series(self, history: History, snapshots: Sequence[Snapshot], places: Sequence[int]) -> Series:
         holding = [snapshots[place] for place in places]
         contents = history.which[places].tolist()
         parents = parents_of(snapshots, holding)
@@ -134,7 +139,7 @@ class Readings:
             self._point(history, snapshot, content, parent, old)
             for snapshot, content, parent, old in zip(holding, contents, parents, before, strict=True)
         ]
-        return Series(path, history.form(contents[-1]).role, tuple(points))
+        return Series(history.path, history.form(contents[-1]).role, tuple(points))
 
     def _read(self, history: History, contents: Sequence[tuple[int, int | None]]) -> None:
         """Know the numbers of contents, and of the changes from what was before each of them."""

@@ -150,11 +150,15 @@ class Histories:
         return found
 
     def _look_at(self, content: StoredContent, found: dict[str, Variable], accept: Accept) -> None:
+        """Take in a table; unless it has something new, it is not made into more than plain data."""
         try:
-            if not found or self._runs(content).keys() - found.keys():
-                for path, variable in content.variables.items():
-                    if path not in found and accept(variable):
-                        found[path] = variable
+            if found and not any(
+                path not in found and accept(run.outlined(path)) for path, run in self._runs(content).items()
+            ):
+                return
+            for path, variable in content.variables.items():
+                if path not in found and accept(variable):
+                    found[path] = variable
         except Damaged as error:
             warnings.warn(str(error), SnapshotWarning, stacklevel=6)
 

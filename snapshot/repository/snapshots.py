@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot, type_of_id
+from snapshot.pausing import collector_paused
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.columns import Located
 from snapshot.repository.content import Decode, StoredContent
@@ -33,11 +34,12 @@ class Snapshots:
 
     def timeline(self) -> list[Snapshot]:
         """Every snapshot that counts, oldest first; children of dropped ones linked anew."""
-        headers, self._gone = self._catalogue.read()
-        gone = self._gone
-        return in_order(
-            self._snapshot(one, relinked(one.key, one.parent, gone) if gone else one.parent) for one in headers
-        )
+        with collector_paused():
+            headers, self._gone = self._catalogue.read()
+            gone = self._gone
+            return in_order(
+                self._snapshot(one, relinked(one.key, one.parent, gone) if gone else one.parent) for one in headers
+            )
 
     def content(self, snapshot: Snapshot) -> StoredContent:
         """What is stored for a snapshot, wherever its object came from. Raises ReferenceNotFound."""

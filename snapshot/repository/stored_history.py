@@ -50,6 +50,11 @@ class Run(NamedTuple):
             return f"{digests}{self.form['view'][1:]}"
         return digests if self.blocks else repr(self.form.get("digest", self.value))
 
+    def outlined(self, path: str) -> Variable:
+        """The variable, without what distinguishes its contents and without its aliases."""
+        form = _form(self.form)
+        return Variable(path, form.role, form.shape, form.dtype, form.nbytes, b"")
+
 
 def run_of_leaf(leaf: Mapping[str, Any], leaves: Mapping[int, Mapping[str, Any]], sources: list[str]) -> Run:
     """A leaf of a table; ``leaves`` has them all by number."""
