@@ -2,7 +2,7 @@
 
 :func:`series_of_statistics` is the only door. Digests decide first: a variable whose digest
 is that of its parent did not change, and equal contents have equal statistics, so neither
-is read again. What is left is read smallest first, up to a number of bytes.
+is read again. What is left is read smallest first, up to a number of bytes and for a few seconds.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
+from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from snapshot.errors import SnapshotError
-from snapshot.model import Snapshot, Variable
-from snapshot.statistics import describe, update_size
+from snapshot.history import History, histories
+from snapshot.model import Snapshot
+from snapshot.row_statistics import describe_rows
 from snapshot.widgets.pooling import as_real
-from snapshot.widgets.series import Readings, parents_of
+from snapshot.widgets.reading import Described, Pair, is_update, numbers_of, read_pairs
+from snapshot.widgets.series import parents_of
 from snapshot.widgets.viewpoint import Source
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,27 +29,32 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ABSENT, UNREAD, UNCHANGED, KNOWN, BROKEN = range(5)
 #: How many bytes of values are read at first.
 FIRST_BYTES = 512 << 20
-_UNREADABLE = (SnapshotError, LookupError, OSError, TypeError)
+#: And for how many seconds: thousands of small values are slow on a cold disk, or far away.
+FIRST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """What is drawn. ``of`` takes an array; the update size has none, it is between two."""
+    """What is drawn. ``of`` takes (n, \\*shape) and gives n numbers; the update size has none, it is between two."""
 
     title: str
     explanation: str
-    of: Callable[[Array], float] | None = None
+    of: Callable[[Array], Sequence[float]] | None = None
     signed: bool = False
     share: bool = False
 
 
 STATISTICS: dict[str, Statistic] = {
     "update": Statistic("Size of each update", "log₁₀ |Δw| / |w|"),
-    "mean": Statistic("Mean", "of the finite values", lambda value: describe(value).mean, signed=True),
-    "std": Statistic("Standard deviation", "of the finite values", lambda value: describe(value).std),
-    "zeros": Statistic("Share of zeros", "of all values", lambda value: _share(as_real(value) == 0), share=True),
+    "mean": Statistic(
+        "Mean", "of the finite values", lambda rows: [one.mean for one in describe_rows(rows)], signed=True
+    ),
+    "std": Statistic(
+        "Standard deviation", "of the finite values", lambda rows: [one.std for one in describe_rows(rows)]
+    ),
+    "zeros": Statistic("Share of zeros", "of all values", lambda rows: _shares(as_real(rows) == 0), share=True),
     "nan": Statistic(
-        "Share of NaN and infinite", "of all values", lambda value: _share(_not_finite(value)), share=True
+        "Share of NaN and infinite", "of all values", lambda rows: _shares(~np.isfinite(as_real(rows))), share=True
     ),
 }
 
@@ -74,129 +81,126 @@ class Grid:
 
 @dataclass(slots=True)
 class Memory:
-    """Numbers known so far, by statistic, path and digests; kept between calls."""
+    """Numbers known so far, by statistic and contents; kept between calls."""
 
-    readings: Readings = field(default_factory=Readings)
-    known: dict[tuple[str, str, bytes, bytes], float] = field(default_factory=dict)
+    known: dict[tuple[Any, ...], float] = field(default_factory=dict)
 
 
 def series_of_statistics(
     source: Source, paths: Sequence[str], statistic: str = "update", memory: Memory | None = None,
-    most_bytes: float = FIRST_BYTES,
+    most_bytes: float = FIRST_BYTES, most_seconds: float = inf,
 ) -> Grid:  # fmt: skip
     """``statistic`` (a key of :data:`STATISTICS`) of each of ``paths`` in each snapshot of ``source``.
 
-    At most ``most_bytes`` of values are read, what is in ``memory`` is not read again, and the
-    cells left over are UNREAD. Raises ``ValueError`` for an unknown statistic.
+    At most ``most_bytes`` of values are read, no longer than ``most_seconds`` and what is in
+    ``memory`` not again; the cells left over are UNREAD. Raises ``ValueError`` for an unknown statistic.
     """
     if statistic not in STATISTICS:
         raise ValueError(f"statistic: expected one of {', '.join(STATISTICS)}, found {statistic!r}")
     snapshots = list(source.timeline)
-    reader = _Reader(snapshots, statistic, memory or Memory())
+    memory = memory or Memory()
     shape = len(paths), len(snapshots)
     grid = Grid(
         statistic, tuple(paths), tuple(one.step for one in snapshots), tuple(map(_name, snapshots)),
         np.full(shape, nan), np.zeros(shape, np.uint8),
     )  # fmt: skip
-    waiting = {path: reader.look(grid, row, path) for row, path in enumerate(paths)}
-    for row in sorted(range(len(paths)), key=lambda row: _cost(waiting[paths[row]])):
-        for cell in waiting[paths[row]]:
-            if cell.variable.nbytes > most_bytes:
-                break
-            most_bytes -= cell.variable.nbytes
-            reader.read(grid, row, cell)
+    parents = np.array([-1 if one is None else one for one in parents_of(snapshots, snapshots)], int)
+    rows = [_Row(history, parents, statistic, memory) for history in histories(paths, snapshots)]
+    end = monotonic() + most_seconds
+    for row in sorted(rows, key=lambda row: row.cost):
+        if most_bytes > 0 and monotonic() < end:
+            most_bytes -= row.read(most_bytes, end)
+    for number, row in enumerate(rows):
+        row.fill(grid.values[number], grid.states[number])
     return grid
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A number that takes a read: of a variable at a column, and at its parent's for an update."""
+class _Row:
+    """One variable: which cells have which number. A number belongs to a content, or to two for an update."""
 
-    column: int
-    parent: int | None
-    variable: Variable
-    key: tuple[str, str, bytes, bytes]
-
-
-class _Reader:
-    def __init__(self, snapshots: Sequence[Snapshot], statistic: str, memory: Memory) -> None:
-        self._snapshots = snapshots
-        self._held: list[Mapping[str, Variable]] = [snapshot.variables for snapshot in snapshots]
-        self._parents = parents_of(snapshots, snapshots)
+    def __init__(self, history: History, parents: Array, statistic: str, memory: Memory) -> None:
+        self._history = history
         self._statistic = statistic
-        self._memory = memory
-
-    def look(self, grid: Grid, row: int, path: str) -> list[_Cell]:
-        """Fill in what digests and memory know; returns the cells that must be read."""
-        waiting = []
-        states, values = grid.states[row], grid.values[row]
-        for column, parent, variable in self._places(path):
-            before = None if parent is None else self._held[parent][path]
-            if self._statistic == "update":
-                if before is None:
-                    continue  # nothing to be compared with
-                if (before.digest, before.shape) == (variable.digest, variable.shape):
-                    values[column], states[column] = -inf, UNCHANGED
-                    continue
-            key = (self._statistic, path, variable.digest, before.digest if before and self._between else b"")
-            if key in self._memory.known:
-                self._put(grid, row, column, self._memory.known[key])
-                continue
-            states[column] = UNREAD
-            waiting.append(_Cell(column, parent, variable, key))
-        return waiting
-
-    def read(self, grid: Grid, row: int, cell: _Cell) -> None:
-        """Read what a cell needs, unless an equal one was read meanwhile."""
-        known = self._memory.known
-        if cell.key not in known:
-            try:
-                known[cell.key] = self._number(grid.paths[row], cell)
-            except _UNREADABLE:
-                known[cell.key] = nan
-        self._put(grid, row, cell.column, known[cell.key])
+        self._known = memory.known
+        which = history.which
+        before = _before(which, parents) if statistic == "update" else np.full(which.shape, -1)
+        self._same = (which >= 0) & (which == before)
+        has_number = (which >= 0) & ~self._same
+        if statistic == "update":
+            has_number &= before >= 0  # else there is nothing to be compared with
+        self._columns = np.flatnonzero(has_number)
+        pairs = np.stack((before[self._columns], which[self._columns]), axis=1)
+        pairs, self._pair_of = np.unique(pairs, axis=0, return_inverse=True)
+        self._pairs: list[Pair] = [(int(old), int(new)) for old, new in pairs]
+        self._keys = [self._key(pair) for pair in self._pairs]
+        self._waiting = [pair for pair, key in zip(self._pairs, self._keys, strict=True) if key not in self._known]
 
     @property
-    def _between(self) -> bool:
-        return self._statistic == "update"
+    def cost(self) -> int:
+        """Bytes of values still to be read."""
+        return sum(self._history.form(new).nbytes for _, new in self._waiting)
 
-    def _number(self, path: str, cell: _Cell) -> float:
-        value = self._memory.readings.value(self._snapshots[cell.column], path)
+    def read(self, most_bytes: float, end: float) -> int:
+        """Read what is not known yet, until ``end``; returns how many bytes that were."""
+        chosen, nbytes = [], 0
+        for pair in self._waiting:
+            nbytes += self._history.form(pair[1]).nbytes
+            if nbytes > most_bytes:
+                break
+            chosen.append(pair)
+        for found in self._numbers(chosen):
+            for pair, number in found.items():
+                self._known[self._key(pair)] = number
+            if monotonic() > end:
+                return nbytes
+        for pair in chosen:
+            self._known.setdefault(self._key(pair), nan)  # it cannot be read
+        return nbytes
+
+    def fill(self, values: Array, states: Array) -> None:
+        """Write what is known into a row of a grid."""
+        numbers = np.array([self._known.get(key, nan) for key in self._keys], float)
+        found = np.full(numbers.shape, KNOWN, np.uint8)
+        found[~np.isfinite(numbers)] = BROKEN
+        if self._statistic == "update":
+            found[np.isneginf(numbers)] = UNCHANGED
+        found[[key not in self._known for key in self._keys]] = UNREAD
+        values[self._columns], states[self._columns] = numbers[self._pair_of], found[self._pair_of]
+        if self._statistic == "update":
+            values[self._same], states[self._same] = -inf, UNCHANGED
+
+    def _numbers(self, pairs: Sequence[Pair]) -> Iterator[Mapping[Pair, float]]:
         of = STATISTICS[self._statistic].of
-        if of is not None:
-            return of(value)
-        assert cell.parent is not None
-        return update_size(self._memory.readings.value(self._snapshots[cell.parent], path), value)
+        if of is None:
+            measured = [pair for pair in pairs if is_update(self._history, *pair)]
+            for reading in read_pairs(self._history, (), measured):
+                if not isinstance(reading, Described):
+                    yield reading
+            return
+        for batch in self._history.read([new for _, new in pairs]):
+            rows, _ = numbers_of(self._history, batch)
+            if rows is not None:
+                yield dict(zip([(-1, content) for content in batch.contents], of(rows), strict=True))
 
-    def _put(self, grid: Grid, row: int, column: int, number: float) -> None:
-        same = number == -inf and self._between
-        grid.values[row, column] = number
-        grid.states[row, column] = UNCHANGED if same else KNOWN if np.isfinite(number) else BROKEN
-
-    def _places(self, path: str) -> Iterator[tuple[int, int | None, Variable]]:
-        """Columns that hold the path, with the nearest ancestor's that does too."""
-        for column, held in enumerate(self._held):
-            variable = held.get(path)
-            if variable is None:
-                continue
-            parent = self._parents[column]
-            while parent is not None and path not in self._held[parent]:
-                parent = self._parents[parent]
-            yield column, parent, variable
+    def _key(self, pair: Pair) -> tuple[Any, ...]:
+        old, new = pair
+        return self._statistic, self._history.key(old) if old >= 0 else (), self._history.key(new)
 
 
-def _cost(cells: Sequence[_Cell]) -> int:
-    return sum(cell.variable.nbytes for cell in cells)
+def _before(which: Array, parents: Array) -> Array:
+    """For each snapshot the content in its nearest ancestor that holds the variable; -1 where none does."""
+    ancestors = parents.copy()
+    while (lost := (ancestors >= 0) & (which[ancestors] < 0)).any():
+        ancestors[lost] = parents[ancestors[lost]]
+    found: Array = np.where(ancestors >= 0, which[ancestors], -1)
+    return found
 
 
 def _name(snapshot: Snapshot) -> str:
     return f"#{snapshot.id} {snapshot.label or ''}".strip()
 
 
-def _share(chosen: Array) -> float:
-    return float(np.count_nonzero(chosen) / chosen.size) if chosen.size else nan
-
-
-def _not_finite(value: Array) -> Array:
-    found: Array = ~np.isfinite(as_real(value))
+def _shares(chosen: Array) -> list[float]:
+    rows = chosen.reshape(len(chosen), -1)
+    found: list[float] = rows.mean(axis=1).tolist() if rows.shape[1] else [nan] * len(rows)
     return found

@@ -14,6 +14,7 @@ from snapshot.widgets.choices import containing, nearest, numeric_variables, sel
 from snapshot.widgets.many_statistics import (
     BROKEN,
     FIRST_BYTES,
+    FIRST_SECONDS,
     KNOWN,
     STATISTICS,
     UNCHANGED,
@@ -39,6 +40,7 @@ class OverviewViewpoint:
         self._wanted = tuple(wanted)
         self._memory = Memory()
         self._most_bytes: float = FIRST_BYTES
+        self._most_seconds = FIRST_SECONDS
         self.refresh()
 
     def refresh(self) -> None:
@@ -60,6 +62,7 @@ class OverviewViewpoint:
     def read_more(self) -> None:
         """Read several times as much as so far."""
         self._most_bytes = self._most_bytes * _MORE if self._most_bytes else inf
+        self._most_seconds *= _MORE
         self._compute()
 
     def choose(self, path: str) -> None:
@@ -96,8 +99,9 @@ class OverviewViewpoint:
 
     def _compute(self, statistic: str | None = None) -> None:
         self.grid = series_of_statistics(
-            self.source, list(self.variables), statistic or self.statistic, self._memory, self._most_bytes
-        )
+            self.source, list(self.variables), statistic or self.statistic, self._memory, self._most_bytes,
+            self._most_seconds,
+        )  # fmt: skip
 
 
 def in_order(path: str) -> list[tuple[int, str]]:

@@ -47,7 +47,7 @@ def read_pairs(
             with_end.setdefault(end, []).append(pair)
     before = Batch([], None)
     for batch in history.read(wanted.union(with_end)):
-        numbers, problem = _numbers(history, batch)
+        numbers, problem = numbers_of(history, batch)
         chosen = [row for row, content in enumerate(batch.contents) if content in wanted]
         if chosen and numbers is None:
             yield Described([batch.contents[row] for row in chosen], [problem] * len(chosen))
@@ -71,7 +71,8 @@ def read_pairs(
         yield {(old, new): update_size(*values)}
 
 
-def _numbers(history: History, batch: Batch) -> tuple[Array | None, str]:
+def numbers_of(history: History, batch: Batch) -> tuple[Array | None, str]:
+    """The values of a batch as numbers, or None and why not."""
     if batch.values is None:
         return None, batch.problem
     try:
