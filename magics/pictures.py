@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 def plot(call: Call) -> Any:
     """``%snapshot plot``: how values evolve."""
     widgets = _widgets("plot", "%snapshot list and show need neither")
-    return _plotted(call, widgets.Evolution)
+    given = call.given
+    chosen = {
+        "statistic": given.statistic,
+        "steps": (getattr(given, "from"), given.to),
+        "reference": given.reference or "first",
+        "log": given.log,
+        "follow": not given.still,
+    }
+    return _plotted(call, partial(widgets.Evolution, **chosen))
 
 
 def overview(call: Call) -> Any:
@@ -39,12 +47,11 @@ def _plotted(call: Call, view: Callable[..., Any]) -> Any:
 
 def compare(call: Call) -> Any:
     """``%snapshot compare``: what differs between two snapshots, or between one and the present."""
-    from snapshot.present import present
 
     workspace, given = call.workspace, call.given
     widgets = _widgets("compare", "%snapshot diff shows the numbers without them")
     before = workspace[given.ref]
-    after = workspace[given.other] if given.other else present(workspace)
+    after = workspace[given.other] if given.other else workspace.present()
     return widgets.Compare(before, after, theme=given.theme or "light")
 
 

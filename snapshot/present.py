@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from snapshot.engine import Wanted
 from snapshot.errors import SnapshotError
 from snapshot.model import Content, Snapshot, Variable
 
 if TYPE_CHECKING:
-    from snapshot.workspace import Workspace
+    from snapshot.parts import Parts
 
 #: The share of the memory budget that presents may hold together; the newest may exceed it.
 SHARE = 0.25
@@ -49,28 +48,20 @@ class PresentContent:
         return self.held
 
 
-_kept: WeakKeyDictionary[Workspace, list[PresentContent]] = WeakKeyDictionary()
-
-
-def present(workspace: Workspace) -> Snapshot:
+def present(parts: Parts) -> Snapshot:
     """The live variables as a snapshot labelled ``now``; older presents may give up their contents."""
-    engine, shelf = workspace._engine, workspace._shelf
-    with workspace._lock:
-        try:
-            capture, added = engine.look(Wanted(exclude=workspace.excluded), shelf.latest, limited=False)
-            snapshot = shelf.describe("now", None, "", capture)
-            digests = tuple(capture.digests())
-            content = PresentContent(snapshot.content, digests, sum(added.values()))
-            engine.blocks.retain(digests)
-        finally:
-            engine.blocks.sweep()
-        kept = _kept.setdefault(workspace, [])
-        kept.append(content)
-        while len(kept) > 1 and sum(one.nbytes for one in kept) > SHARE * engine.budget:
-            _give_up(workspace, kept.pop(0))
-        return replace(snapshot, content=content)
-
-
-def _give_up(workspace: Workspace, content: PresentContent) -> None:
-    content.held = None
-    workspace._engine.blocks.release(content.digests)
+    engine, shelf = parts.engine, parts.shelf
+    try:
+        capture, added = engine.look(Wanted(exclude=parts.excluded), shelf.latest, limited=False)
+        snapshot = shelf.describe("now", None, "", capture)
+        digests = tuple(capture.digests())
+        content = PresentContent(snapshot.content, digests, sum(added.values()))
+        engine.blocks.retain(digests)
+    finally:
+        engine.blocks.sweep()
+    kept = parts.presents
+    kept.append(content)
+    while len(kept) > 1 and sum(one.nbytes for one in kept) > SHARE * engine.budget:
+        kept[0].held = None
+        engine.blocks.release(kept.pop(0).digests)
+    return replace(snapshot, content=content)

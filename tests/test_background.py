@@ -118,15 +118,15 @@ def test_what_is_stored_is_what_was_there_at_the_store_whatever_changes_meanwhil
 
 def test_a_snapshot_on_its_way_is_restored_from_memory(workspace, gate):
     begin(workspace, gate)
-    workspace._engine.namespace["w"].fill(5)
+    workspace._parts.engine.namespace["w"].fill(5)
     workspace.restore("held")
-    assert workspace._engine.namespace["w"].tolist() == [0] * 1000
+    assert workspace._parts.engine.namespace["w"].tolist() == [0] * 1000
 
 
 def test_where_each_snapshot_stands_is_known(workspace, gate):
     first = workspace.store("first")
     workspace.flush()
-    workspace._engine.namespace["w"].fill(1)
+    workspace._parts.engine.namespace["w"].fill(1)
     held = begin(workspace, gate)
     kept = workspace.store("kept", memory=True)
     states = [workspace.state(snap).partition(",")[0] for snap in (first, held, kept)]
@@ -183,7 +183,7 @@ def test_children_of_what_never_got_to_the_disk_descend_from_its_parent(workspac
 
 
 def test_blocks_of_a_dropped_snapshot_stay_until_it_is_written(workspace, gate, folder):
-    names = workspace._engine.namespace
+    names = workspace._parts.engine.namespace
     begin(workspace, gate, only="w")
     names["w"] = np.ones(1000)
     workspace.drop("held")
@@ -221,7 +221,7 @@ def test_how_much_of_a_long_write_is_done_is_known(half_written, gate):
 def test_what_is_dropped_while_it_is_written_is_written_no_further(half_written, gate, folder):
     before = {file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 1_000_000}
     written = half_written.progress.written
-    job = next(iter(half_written._archive._outbox._jobs.values()))
+    job = next(iter(half_written._parts.archive._outbox._jobs.values()))
     half_written.drop("held")
     gate.open.set()
     half_written.flush()
@@ -245,9 +245,9 @@ def test_a_write_that_fails_is_said_once_at_the_next_call_and_the_snapshot_stays
     workspace.flush()
     assert workspace.state(lost).startswith("memory only: ")
     assert "No space left" in workspace.state(lost)
-    workspace._engine.namespace["w"].fill(3)
+    workspace._parts.engine.namespace["w"].fill(3)
     workspace.restore("lost")
-    assert workspace._engine.namespace["w"][0] == 0
+    assert workspace._parts.engine.namespace["w"][0] == 0
     assert [(snap.label, snap.parent) for snap in Repository(folder).timeline] == [("next", None)]
 
 
@@ -255,7 +255,7 @@ def test_a_write_that_fails_is_said_once_at_the_next_call_and_the_snapshot_stays
 def test_any_next_call_says_what_failed(workspace, gate, call):
     refusing(gate, "snapshots/1/")
     workspace.store("lost")
-    workspace._archive._outbox.wait()
+    workspace._parts.archive._outbox.wait()
     with pytest.warns(SnapshotWarning, match="#1 could not be written"):
         getattr(workspace, call)()
 
@@ -293,16 +293,16 @@ def test_closing_waits_until_everything_is_on_disk(workspace, gate, folder):
 
 def test_an_interrupted_flush_ends_the_wait_and_not_the_writing(workspace, gate, folder):
     begin(workspace, gate)
-    ordinary = workspace._archive._outbox.wait
+    ordinary = workspace._parts.archive._outbox.wait
 
     def interrupting():
         signal.raise_signal(signal.SIGINT)
         ordinary()
 
-    workspace._archive._outbox.wait = interrupting
+    workspace._parts.archive._outbox.wait = interrupting
     with pytest.raises(KeyboardInterrupt):
         workspace.flush()
-    workspace._archive._outbox.wait = ordinary
+    workspace._parts.archive._outbox.wait = ordinary
     gate.open.set()
     workspace.store("next")
     workspace.flush()
@@ -425,7 +425,7 @@ def test_the_collector_pauses_while_a_write_is_planned_and_no_longer(half_writte
 
     monkeypatch.setattr(Writer, "commit", watched)
     half_written.store("next")
-    half_written._archive._outbox.wait()
+    half_written._parts.archive._outbox.wait()
     assert seen == [False]
     assert gc.isenabled()
     if fails:
@@ -491,7 +491,7 @@ def test_a_fork_has_nothing_to_write_and_a_run_of_its_own_while_the_parent_goes_
     def child(results):
         gate.open.set()
         results.put((workspace.progress.waiting, workspace.state(workspace["parents"])))
-        workspace._engine.namespace["w"].fill(7)
+        workspace._parts.engine.namespace["w"].fill(7)
         workspace.store("childs")
         workspace.flush()
         results.put([snap.label for snap in workspace.timeline])

@@ -50,7 +50,7 @@ def workspace(names, home):
 def test_the_pool_stays_within_its_share_and_the_oldest_are_on_disk_only(workspace):
     assert workspace.nbytes_in_memory <= 0.75 * ROOM
     assert workspace.nbytes_in_memory + workspace.nbytes_on_disk_only == 5 * SIZE
-    known = workspace._engine.blocks._blocks
+    known = workspace._parts.engine.blocks._blocks
     in_memory = [snap.label for snap in workspace.timeline if isinstance(known[blocks_of(snap)[0]], np.ndarray)]
     assert in_memory == ["c", "d", "e"]
 

@@ -109,7 +109,7 @@ def test_blocks_of_waiting_values_stay_in_memory_only_while_they_wait():
     workspace.drop("before")
     with torch.no_grad():
         namespace["net"][0].weight.zero_()
-    workspace._changes.stack.clear()
+    workspace._parts.changes.stack.clear()
     held = workspace.nbytes_in_memory
     assert held >= 2 * 3 * 4
     namespace["other"](BATCH)

@@ -6,7 +6,6 @@ import pytest
 from snapshot import Workspace
 from snapshot.compare import compare
 from snapshot.errors import SnapshotError
-from snapshot.present import present
 
 
 def megabyte(value):
@@ -18,7 +17,7 @@ def test_the_present_can_be_read_after_the_live_variables_have_moved_on():
     workspace = Workspace(names)
     workspace.store("before")
     names["w"][:] = 2
-    now = present(workspace)
+    now = workspace.present()
     names["w"][:] = 3
     assert now["w"][0] == 2
     assert [change.path for change in compare(workspace["before"], now).ranked()] == ["w"]
@@ -30,7 +29,7 @@ def test_the_present_is_on_no_timeline_and_takes_only_what_no_snapshot_has():
     workspace.store("before")
     used = workspace.nbytes_in_memory
     names["b"] += 1
-    present(workspace)
+    workspace.present()
     assert [snap.label for snap in workspace.timeline] == ["before"]
     assert workspace.nbytes_in_memory - used == 80
 
@@ -38,9 +37,9 @@ def test_the_present_is_on_no_timeline_and_takes_only_what_no_snapshot_has():
 def test_the_oldest_present_gives_its_contents_up_and_says_so():
     names = {"w": megabyte(1)}
     workspace = Workspace(names, memory_budget=6_000_000)
-    first = present(workspace)
+    first = workspace.present()
     names["w"][:] = 2
-    second = present(workspace)
+    second = workspace.present()
     assert workspace.nbytes_in_memory < 1_100_000
     assert second["w"][0] == 2
     assert first.variables["w"].shape == (125_000,)
@@ -51,4 +50,4 @@ def test_the_oldest_present_gives_its_contents_up_and_says_so():
 def test_what_the_workspace_excludes_is_not_in_the_present():
     workspace = Workspace({"w": np.ones(2), "data": megabyte(1)})
     workspace.exclude("data")
-    assert "data" not in present(workspace).variables
+    assert "data" not in workspace.present().variables

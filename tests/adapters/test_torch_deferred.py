@@ -263,7 +263,7 @@ def test_nothing_that_waits_keeps_a_model_alive(tmp_path):
     live = {"net": lazy()}
     workspace, status = restored(tmp_path, {"net": built()}, live)
     net = weakref.ref(live.pop("net"))
-    workspace._changes.stack.clear()  # it gives objects back, so it holds them
+    workspace._parts.changes.stack.clear()  # it gives objects back, so it holds them
     gc.collect()
     assert net() is None
     assert global_hooks() == 0
@@ -310,10 +310,10 @@ class AskedFor:
 def test_a_model_built_on_another_thread_waits_for_the_lock(tmp_path):
     stored, live = {"net": built()}, {"net": lazy()}
     workspace, status = restored(tmp_path, stored, live)
-    (deferral,) = workspace._deferrals.active
-    deferral._lock = AskedFor(workspace._lock)
+    (deferral,) = workspace._parts.deferrals.active
+    deferral._lock = AskedFor(workspace._parts.lock)
     thread = threading.Thread(target=live["net"], args=(BATCH,))
-    with workspace._lock:
+    with workspace._parts.lock:
         thread.start()
         assert deferral._lock.asked.wait(60)
         assert "net.1.weight" in status.deferred
