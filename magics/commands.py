@@ -20,6 +20,9 @@ _ONLY = Argument("--only", _NAMES_HELP, "NAME", "+", fits=Fits.NAME)
 _INTO = Argument("--into", "put OLD into another live variable, or a new name", "OLD=NEW", "+", pair, fits=Fits.NAME)
 _ASSIGNMENT = Argument("assignment", "a path, =, an expression", "PATH=EXPRESSION", type=pair, fits=Fits.NAME)
 _EXCLUDE = Argument("--exclude", "leave these out, this time", "NAME", "+", fits=Fits.NAME)
+_PLOTTED_HELP = (
+    'variables to begin with, or expressions over them in quotes ("norm(w - w0)"); several single numbers are lines'
+)
 _THEME = Argument("--theme", "colours of the picture (light)", choices=("light", "dark"))
 _REFERENCE_HELP = "a label, #12, @1000 (a step), latest, or one of them with ~1 behind it (one before)"
 
@@ -133,7 +136,25 @@ COMMANDS: tuple[Command, ...] = (
         "plot",
         "show how values evolve over the steps",
         pictures.plot,
-        (Argument("paths", "variables to begin with", "PATH", "*", fits=Fits.NAME), _THEME),
+        (
+            Argument("paths", _PLOTTED_HELP, "PATH", "*", fits=Fits.NAME),
+            Argument(
+                "--statistic",
+                "this number of each, as lines in one picture",
+                choices=("mean", "std", "norm", "min", "median", "max", "update"),
+            ),
+            Argument(
+                "--reference",
+                "the step to compare with: first, previous, last or a REF (first)",
+                "REF",
+                fits=Fits.REFERENCE,
+            ),
+            Argument("--from", "show no earlier step", "STEP", type=int),
+            Argument("--to", "show no later step", "STEP", type=int),
+            Argument("--log", "powers of ten: of single numbers, of the shares in the histogram over steps"),
+            Argument("--still", "do not follow what is stored later"),
+            _THEME,
+        ),
     ),
     Command(
         "overview",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
+from textwrap import fill
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ from snapshot.widgets.words import FONT, drawable, number
 #: Left, bottom, width, height, as fractions of the figure.
 Box = tuple[float, float, float, float]
 
+_SAID = 8.6  # pixels of a character, at most
 _PLAIN: dict[str, Any] = {
     "parse_math": False,
     "usetex": False,
@@ -117,7 +119,8 @@ def say(axes: Axes, text: str, theme: Theme) -> None:
     """A sentence in the middle of a panel that has nothing to draw."""
     axes.set_xticks([])
     axes.set_yticks([])
-    write(axes, 0.5, 0.5, text, color=theme.muted, size=10, ha="center", va="center")
+    across = int(axes.get_window_extent().width / _SAID)
+    write(axes, 0.5, 0.5, fill(text, max(across, 12)), color=theme.muted, size=10, ha="center", va="center")
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -83,7 +83,7 @@ def nearest(text: str, variables: Mapping[str, Variable]) -> str:
     near = get_close_matches(text, variables, n=_NEAREST, cutoff=0.5) or list(containing(variables, text))[:_NEAREST]
     listed = ", ".join(near or list(variables)[:_NEAREST])
     if text in _SIGNS:
-        return f"{text}: an expression with blanks in it is written in quotes: \"{_example(text, variables)}\""
+        return f'{text}: an expression with blanks in it is written in quotes: "{_example(text, variables)}"'
     word = "nearest" if near else f"there are {len(variables)}, such as"
     return f"{text}: no stored variable has this path; {word}: {listed}"
 

@@ -29,7 +29,7 @@ from snapshot.widgets.words import number, shorten
 
 _LEFT, _BOTTOM, _WIDTH, _HEIGHT = 0.062, 0.1, 0.72, 0.72
 _MOST_PANELS = 8
-_NAME = 28
+_TITLE, _LABEL = 72, 24  # characters
 
 
 class CurvesPicture(MovingPicture):
@@ -49,13 +49,17 @@ class CurvesPicture(MovingPicture):
 
 def _header(figure: Figure, frame: CurvesFrame, theme: Theme) -> Moving:
     curves = frame.curves
-    names = [curve.series.path for curve in curves.curves]
-    title = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    write_on_figure(figure, _LEFT, 0.94, shorten(title, 60), color=theme.ink, size=14, weight="bold")
+    names = [curve.series.path.replace("\n", " ") for curve in curves.curves]
+    room = _TITLE // min(len(names), 4) - 2
+    title = ", ".join(shorten(name, room) for name in names[:4])
+    title += f" and {len(names) - 4} more" if len(names) > 4 else ""
+    write_on_figure(figure, _LEFT, 0.94, title, color=theme.ink, size=14, weight="bold")
     facts = "values" if curves.is_scalar else f"{curves.statistic} of each"
     hued = len(theme.hues)
     if len(names) > hued and not _separate(frame, [curve.values for curve in curves.curves]):
         facts += f" · the first {hued} in colour"
+    if any(other_lines(curve.series) for curve in curves.curves):
+        facts += " · grey: other branches"
     write_on_figure(figure, _LEFT, 0.9, facts, color=theme.muted, size=10)
     step = write_on_figure(figure, 0.98, 0.94, "", color=theme.chosen, size=14, weight="bold", ha="right")
     which = write_on_figure(figure, 0.98, 0.9, "", color=theme.muted, size=10, ha="right")
@@ -145,7 +149,9 @@ def _label(axes: Axes, ends: list[Any], with_values: bool, logarithmic: bool, th
         named = named[: len(theme.hues)]
     for place, (_, path, hue, value) in zip(spread([one[0] for one in named], gap, low, high), named, strict=True):
         style: dict[str, Any] = {"va": "center", "offset": (8, 0), "over_y": True, "size": 9}
-        text = write(axes, 1, place, f"{shorten(path, _NAME)}  {value}", color=hue, weight="bold", **style)
+        name = shorten(path.replace("\n", " "), _LABEL - len(value))
+        colour = theme.muted if hue == theme.reference else hue
+        text = write(axes, 1, place, f"{name}  {value}", color=colour, weight="bold", **style)
         text.set(path_effects=[withStroke(linewidth=3, foreground=theme.paper)], zorder=7)
 
 

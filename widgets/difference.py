@@ -24,6 +24,9 @@ def draw_difference(figure: Figure, box: Box, frame: Frame, theme: Theme) -> Mov
     """The chosen step minus the one compared with; the scale, symmetric, is one for the whole run."""
     title = "Difference"
     values = frame.value, frame.reference
+    if len(frame.series.points) == 1:
+        say(new_axes(figure, box, theme, title), "There is no other step to compare with", theme)
+        return NOTHING_MOVES
     if any(value is None or not value.size for value in values) or not _can_subtract(frame):
         axes = new_axes(figure, box, theme, title)
         shapes = " and ".join(shape_text(point.shape) for point in (frame.compared, frame.point))

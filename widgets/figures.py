@@ -23,7 +23,7 @@ from snapshot.widgets.axes import Box, name_axis, new_axes, write_on_figure
 from snapshot.widgets.difference import draw_difference
 from snapshot.widgets.frames import Frame, Moving
 from snapshot.widgets.history_panel import draw_history
-from snapshot.widgets.over_steps import draw_updates, draw_values
+from snapshot.widgets.over_steps import draw_updates, draw_values, other_lines
 from snapshot.widgets.png import encode_png
 from snapshot.widgets.theme import LIGHT, Theme
 from snapshot.widgets.words import number, shape_text, shorten
@@ -146,7 +146,9 @@ def _kind(frame: Frame) -> Any:
 def _panels(figure: Figure, frame: Frame, theme: Theme) -> list[Moving]:
     series = frame.series
     across = _FULL if series.is_single else _LEFT
-    values = new_axes(figure, _box(across, _UPPER), theme, "Values over steps")
+    values = new_axes(
+        figure, _box(across, _UPPER), theme, "Values over steps", "grey: other branches" * bool(other_lines(series))
+    )
     updates = new_axes(figure, _box(across, _LOWER), theme, "Size of each update", "log₁₀ |Δw| / |w|")
     moving = [draw_values(values, series, theme, frame.logarithmic), draw_updates(updates, series, theme)]
     if series.is_single:

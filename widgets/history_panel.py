@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 
 from snapshot.widgets.axes import name_axis, say, set_ticks
 from snapshot.widgets.frames import NOTHING_MOVES, Frame, Moving
-from snapshot.widgets.over_steps import positions, stroke
+from snapshot.widgets.over_steps import positions, set_steps, stroke
 from snapshot.widgets.sheets import colours, rgb
 from snapshot.widgets.theme import Theme
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _BINS = 48
-_LEAST_SHARE = 1e-4  # of the largest, where colours are logarithmic
+_LEAST_SHARE = 1e-3  # of the largest, where colours are logarithmic
 
 
 def draw_history(axes: Axes, frame: Frame, limits: tuple[float, float] | None, theme: Theme) -> Moving:
@@ -38,7 +38,7 @@ def draw_history(axes: Axes, frame: Frame, limits: tuple[float, float] | None, t
         extent=(low - room, high + room, *limits), resample=False,
     )  # fmt: skip
     set_ticks(axes, "y", limits, theme, count=4, grid=False)
-    set_ticks(axes, "x", (low - room, high + room), theme, count=width // 80, whole=True, grid=False)
+    set_steps(axes, frame.series, theme)
     name_axis(axes, "global step", theme)
     (line,) = axes.plot((0, 0), (0, 1), transform=axes.get_xaxis_transform(), **stroke(theme.chosen, 1.2, None, 6))
     return Moving((line,), lambda frame: line.set_xdata((x[frame.index],) * 2))
@@ -52,7 +52,7 @@ def _painted(shares: Array, logarithmic: bool, theme: Theme) -> Array:
         level = 1 - np.log10(shares / top) / np.log10(_LEAST_SHARE) if logarithmic else shares / top
     known = np.isfinite(shares) & (shares > 0)
     table = colours(theme, signed=False)
-    painted: Array = table[np.where(known, np.clip(np.nan_to_num(level) * 255, 0, 255), 0).astype(np.uint8)]
+    painted: Array = table[np.where(known, np.clip(np.nan_to_num(level, neginf=0), 0, 1) * 255, 0).astype(np.uint8)]
     painted[~known] = rgb(theme.paper)
     return painted.swapaxes(0, 1)
 

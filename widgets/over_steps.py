@@ -163,9 +163,7 @@ def _mark_missing(axes: Axes, x: Array, words: str, theme: Theme) -> None:
         write(axes, 1, 0, f"× {words}", color=theme.chosen, size=8, va="center", offset=(6, -8))
 
 
-def _label_ends(
-    axes: Axes, x: Array, rows: Array, single: bool, theme: Theme, logarithmic: bool = False
-) -> None:
+def _label_ends(axes: Axes, x: Array, rows: Array, single: bool, theme: Theme, logarithmic: bool = False) -> None:
     known = np.flatnonzero(np.isfinite(rows[:, _MEDIAN]))
     if not known.size:
         return

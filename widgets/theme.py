@@ -54,7 +54,7 @@ DARK = Theme(
     signed="berlin",
     unsigned="cividis",
     missing="#cc79a7",
-    hues=("#56b4e9", "#2ac79a", "#e39cc6", "#e6b422", "#f0e442", "#eceff2"),
+    hues=("#56b4e9", "#2ac79a", "#e39cc6", "#e6b422", "#a48cf0", "#eceff2"),
 )
 
 

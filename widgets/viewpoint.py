@@ -19,7 +19,7 @@ from snapshot.widgets.derived import Computed, by_any_path, derived
 from snapshot.widgets.expressions import Expression, looks_like_one, parse
 from snapshot.widgets.frames import Frame
 from snapshot.widgets.histograms import History, Sketches, thinned
-from snapshot.widgets.pooling import difference_of
+from snapshot.widgets.pooling import difference_of, pool
 from snapshot.widgets.series import Array, Key, Point, Readings, Series
 from snapshot.widgets.words import number, shorten
 
@@ -28,7 +28,8 @@ REFERENCES = ("first", "previous", "last")
 #: In place of a path: all that were asked for, in one picture.
 TOGETHER = ""
 UNREADABLE = (SnapshotError, LookupError, OSError, TypeError)
-_SAMPLED = 8  # differences that fix the scale of all
+_SAMPLED, _SAMPLED_VALUES = 8, 1 << 26  # differences that fix the scale of all, and how many values of them
+_ROOM = 186, 226  # about the pixels of the panel that shows them
 
 
 class Source(Protocol):
@@ -249,12 +250,15 @@ class Viewpoint:
         return found
 
     def _reach(self) -> float:
-        """The 99.5th percentile of the differences' magnitudes, the largest of a few steps."""
+        """The 99.5th percentile of the differences' magnitudes as they are drawn, the largest of a few steps."""
         if "reach" not in self._drawn:
             assert self.series is not None
-            places = {*thinned(range(len(self.series.points)), _SAMPLED)}
+            most = _SAMPLED_VALUES // max(1, *(point.statistics.count for point in self.series.points))
+            places = {*thinned(range(len(self.series.points)), min(max(most, 2), _SAMPLED))}
             found = [difference_of(self._value(one), self._value(self.against(one))) for one in places]
-            sizes = [np.abs(one[np.isfinite(one)]) for one in found]
+            # pooled, a pixel shows the largest of many
+            pooled = [pool(one, *_ROOM) if one.ndim == 2 and one.size else one for one in found]
+            sizes = [np.abs(one[np.isfinite(one)]) for one in pooled]
             self._drawn["reach"] = max((float(np.percentile(one, 99.5)) for one in sizes if one.size), default=0.0)
         reach: float = self._drawn["reach"]
         return reach

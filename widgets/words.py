@@ -37,7 +37,7 @@ def drawable(text: str) -> str:
     Matplotlib would warn in the notebook at every frame instead.
     """
     known = _known_characters()
-    return "".join(character if ord(character) in known else "□" for character in text)
+    return "".join(one if one == "\n" or ord(one) in known else "□" for one in text)
 
 
 @lru_cache(maxsize=1)

@@ -1,15 +1,20 @@
 import io
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
-from snapshot.errors import PathNotFound
+from snapshot.errors import PathNotFound, ReferenceNotFound
 from snapshot.model import Role
 from snapshot.widgets import Evolution
+from snapshot.widgets.figures import DRAWING
+from snapshot.widgets.following import MOST_VIEWS, Follower
+from snapshot.workspace import Workspace
 
 PNG = b"\x89PNG"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -30,6 +35,19 @@ def controls(evolution):
         filter=found["Filter"], variable=found["Variable"], step=found["Step"], previous=found["Previous"],
         next=found["Next"], image=found["Image"], caption=found["HTML"],
     )  # fmt: skip
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def wait_until(condition):
+    """Another thread makes it true; a test that waits for a minute has failed."""
+    pause, tries = threading.Event(), 6000
+    while not condition() and tries:
+        pause.wait(0.01)
+        tries -= 1
+    assert condition()
 
 
 def test_it_opens_at_the_first_matrix_among_the_parameters_and_at_the_newest_step(source):
@@ -245,3 +263,140 @@ def test_sliders_moved_by_several_threads_end_with_picture_and_caption_of_one_st
 def test_importing_the_package_loads_neither_matplotlib_nor_ipywidgets():
     code = "import snapshot, sys; sys.exit(bool({'matplotlib', 'ipywidgets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_play_moves_the_slider_in_the_browser_and_ends_at_the_last_step(source, widgets_of):
+    evolution = Evolution(source)
+    found = widgets_of(evolution.view)
+    assert (found["Play"].min, found["Play"].max) == (0, 2)
+    link = evolution._live.controls._link
+    assert (link.source, link.target) == ((found["Play"], "value"), (found["Step"], "index"))
+
+
+def test_a_step_may_be_compared_with_the_first_the_previous_the_last_and_any(source, widgets_of):
+    evolution = Evolution(source, "model.b")
+    found = widgets_of(evolution.view)
+    evolution.select(index=1)
+
+    def compared():
+        return next(text for text in map(str, texts_of(evolution.figure())) if text.startswith("this minus"))
+
+    assert compared() == "this minus step 0 (#1 before)"
+    for name, words in (("previous", "step 0 (#1 before)"), ("last", "step 20 (#3 trained)")):
+        found["Compare with"].value = name
+        assert compared() == f"this minus {words}"
+    found["Compare with"].label = "10 · #2"
+    assert compared() == "this minus step 10 (#2)"
+    evolution.select(reference="trained")
+    assert compared() == "this minus step 20 (#3 trained)"
+
+
+def test_what_is_compared_with_is_a_label_an_id_or_a_step(source):
+    for reference in ("before", "#1", "latest~2"):
+        assert Evolution(source, reference=reference)._viewpoint.reference == ("run", 1)
+    with pytest.raises(ReferenceNotFound):
+        Evolution(source, reference="nonsense")
+
+
+def test_the_steps_shown_can_be_restricted_and_set_free_again(source, widgets_of):
+    evolution = Evolution(source, steps=(5, None))
+    found = widgets_of(evolution.view)
+    assert evolution.data()["steps"] == [10, 20]
+    found["Steps shown"].value = (0, 10)
+    assert (evolution.data()["steps"], [label for label, _ in found["Step"].options]) == (
+        [0, 10],
+        ["0 · #1 before", "10 · #2"],
+    )
+    found["Steps shown"].value = (0, 20)
+    assert (evolution.data()["steps"], evolution._viewpoint.span) == ([0, 10, 20], None)
+
+
+def test_a_range_without_a_snapshot_is_refused_and_the_view_stays(source, widgets_of):
+    evolution = Evolution(source)
+    found = widgets_of(evolution.view)
+    found["Steps shown"].value = (11, 19)
+    assert "no snapshot has a step from 11 to 19; the steps go from 0 to 20" in found["HTML"].value
+    assert found["Steps shown"].value == (0, 20)
+    with pytest.raises(ReferenceNotFound, match="no snapshot has a step from 11 to 19"):
+        Evolution(source, steps=(11, 19))
+
+
+def test_log_changes_the_colours_of_the_histogram_and_the_axis_of_a_number(source, widgets_of):
+    for path in ("model.w", "lr"):
+        found = widgets_of(Evolution(source, path).view)
+        before = found["Image"].value
+        found["Log"].value = True
+        assert found["Image"].value != before
+        found["Log"].value = False
+        assert found["Image"].value == before
+
+
+def test_data_says_what_lies_on_the_branch_of_the_newest(timeline):
+    snapshots = timeline(*[{"w": float(index)} for index in range(4)], parents=[None, 1, 1, 3])
+    data = Evolution(SimpleNamespace(timeline=snapshots)).data()
+    assert (data["on_branch"].tolist(), data["runs"]) == ([True, False, True, True], ["run"] * 4)
+
+
+def test_a_view_takes_in_what_a_workspace_stores_until_told_not_to(widgets_of):
+    names = {"w": np.zeros((3, 3))}
+    workspace = Workspace(names)
+    workspace.store()
+    evolution = Evolution(workspace)
+    found = widgets_of(evolution.view)
+
+    def store():
+        names["w"] += 1
+        workspace.store()
+
+    store()
+    wait_until(lambda: len(found["Step"].options) == 2)
+    assert found["Step"].index == 1
+    found["Follow"].value = False
+    store()
+    other = Evolution(workspace)
+    assert len(widgets_of(other.view)["Step"].options) == 3
+    store()
+    wait_until(lambda: len(widgets_of(other.view)["Step"].options) == 4)
+    assert len(found["Step"].options) == 2
+    found["Follow"].value = True
+    assert len(found["Step"].options) == 4
+
+
+def test_a_store_does_not_wait_for_a_picture():
+    names = {"w": np.zeros((3, 3))}
+    workspace = Workspace(names)
+    workspace.store()
+    evolution = Evolution(workspace)
+    assert evolution.view
+    with DRAWING:  # nobody else can draw now
+        worker = threading.Thread(target=workspace.store)
+        worker.start()
+        worker.join(timeout=60)
+        assert not worker.is_alive()
+    wait_until(lambda: len(evolution.data()["steps"]) == 2)
+
+
+def test_the_newest_views_are_followed_at_a_pace_and_the_last_news_arrives():
+    calls = []
+    done = threading.Event()
+
+    class View:
+        def __init__(self, name):
+            self.name = name
+
+        def refresh(self):
+            calls.append(self.name)
+            if self.name == "last":
+                done.set()
+
+    follower = Follower(interval=0.01)
+    views = [View(number) for number in range(MOST_VIEWS)] + [View("last")]
+    for view in views:
+        follower.admit(view)
+    for _ in range(100):
+        follower.notice(views[0], views[0].refresh)
+        follower.notice(views[1], views[1].refresh)
+    follower.notice(views[-1], views[-1].refresh)
+    assert done.wait(60)
+    assert 0 not in calls  # there are newer ones
+    assert calls.count(1) < 100

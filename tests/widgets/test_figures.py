@@ -39,7 +39,7 @@ def walk(shape, count=4):
 
 
 def texts(picture):
-    return [text.get_text() for text in picture.figure.findobj(Text) if text.get_text()]
+    return [text.get_text().replace("\n", " ") for text in picture.figure.findobj(Text) if text.get_text()]
 
 
 def pixels(png):
