@@ -14,9 +14,9 @@ from typing import Any
 from snapshot.adapters.containers import same
 from snapshot.capture import AnyHandle, Capture
 from snapshot.handles import Handle, PartHandle
+from snapshot.kept_code import is_code, keep_code
 from snapshot.ownership import is_ours
 from snapshot.placing import holders
-from snapshot.registry import CODE_TYPES, framework_code
 from snapshot.walk import Record
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -39,6 +39,7 @@ class Plan:
     bind: dict[str, Any] = field(default_factory=dict)
     unbind: list[str] = field(default_factory=list)
     kept_code: list[str] = field(default_factory=list)
+    kept_inside: dict[int, list[str]] = field(default_factory=dict)  #: id of a class or function -> ".predict", ""
     unused: dict[str, str] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
 
@@ -75,7 +76,9 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
         before = present.records.get(id(record.owner))
         if before is record and not (made.rebuild and touches(record, made.rebuild, tainted)):
             continue
-        wanted = _keep_code(record, before) if choice.code == "keep" else record
+        wanted = record
+        if choice.code == "keep" and before is not None and record.kind.name in ("class", "function"):
+            wanted, made.kept_inside[id(record.owner)] = keep_code(record, before)
         if before is None or made.rebuild or not same(before.state, wanted.state):
             made.records.append(wanted)
             note = getattr(record.kind, "note", None)
@@ -241,29 +244,6 @@ def touches(record: Record, rebuild: Mapping[AnyHandle, str], tainted: set[int])
     return (type(record.owner) is Handle and record.owner in rebuild) or any(
         child in rebuild if type(child) is Handle else id(child) in tainted for child in record.state
     )
-
-
-def _keep_code(record: Record, before: Record | None) -> Record:
-    """The record with functions as they are now, so that newer code stays."""
-    if before is None or record.kind.name not in ("class", "function"):
-        return record
-    if record.kind.name == "function":
-        state = (before.state[0], *record.state[1:])
-    else:
-        count = before.state[0]
-        now = dict(zip(before.state[1 : 1 + count], before.state[1 + count :]))
-        kept = {
-            name: now[name] if name in now and is_code(value) and is_code(now[name]) else value
-            for name, value in zip(record.state[1 : 1 + record.state[0]], record.state[1 + record.state[0] :])
-        }
-        kept.update({name: value for name, value in now.items() if name not in kept and is_code(value)})
-        state = (len(kept), *kept, *kept.values())
-    return Record(record.owner, record.kind, state, record.number)
-
-
-def is_code(value: Any) -> bool:
-    """Whether a value is code: a function, a class, or a method's wrapper."""
-    return issubclass(type(value), (*CODE_TYPES, *framework_code, type, property, classmethod, staticmethod))
 
 
 def _place_names(

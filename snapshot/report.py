@@ -53,6 +53,7 @@ def status_of(
         for record in made.records
         if type(record.owner) is not Handle or getattr(record.owner.adapter, "whole", False)
     ]
+    kept = [named.objects.get(key, "?") + name for key, names in made.kept_inside.items() for name in names]
     staying = _staying(target, present, engine, made)
     notes = [f"{named.objects.get(key, '?')}: {note}" for key, note in made.notes.items()]
     notes += [f"made since, kept: {enumerated(staying, 4)}"] if staying else []
@@ -67,7 +68,7 @@ def status_of(
         unused=_unique((*made.unused,)),
         changed=_unique(changed),
         removed=tuple(made.unbind),
-        kept_code=tuple(made.kept_code),
+        kept_code=_unique((*made.kept_code, *kept)),
         by_reference=in_scope,
         unused_reasons=dict(made.unused),
         notes=tuple(notes),

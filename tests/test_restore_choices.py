@@ -282,7 +282,6 @@ def test_a_function_redefined_since_is_kept_and_said_so_or_restored_when_asked()
     assert (names["f"], names["C"]) == first
 
 
-@pytest.mark.xfail(strict=True, reason="only names are looked at for code that was kept")
 def test_a_method_replaced_since_is_kept_and_said_so():
     class Model:
         def predict(self):
