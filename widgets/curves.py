@@ -78,14 +78,18 @@ class CurvesFrame:
 
 
 def curves_of(readings: Readings, snapshots: Sequence[Snapshot], paths: Sequence[str], statistic: str) -> Curves:
-    """The curves of those of ``paths`` that any of ``snapshots`` holds; at least one must."""
+    """The curves of those of ``paths`` that any of ``snapshots`` holds; ``ValueError`` if none does."""
     curves = []
     points: dict[Any, Point] = {}
     for path in paths:
-        if any(path in snapshot.variables for snapshot in snapshots):
+        try:
             series = readings.series(snapshots, path)
-            curves.append(Curve(series, np.array([STATISTICS[statistic](point) for point in series.points])))
-            points.update({point.key: point for point in series.points if point.key not in points})
+        except ValueError:
+            continue  # none of these snapshots holds it
+        curves.append(Curve(series, np.array([STATISTICS[statistic](point) for point in series.points])))
+        points.update({point.key: point for point in series.points if point.key not in points})
+    if not curves:
+        raise ValueError(f"none of {len(snapshots)} snapshots holds any of {len(paths)} paths")
     order = [(snapshot.run, snapshot.id) for snapshot in snapshots]
     return Curves(statistic, tuple(curves), tuple(points[key] for key in order if key in points))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 
-from snapshot.widgets.histograms import History
+from snapshot.widgets.histograms import Distributions
 from snapshot.widgets.series import Point, Series
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,7 +32,7 @@ class Frame:
     value: Array | None
     reference: Array | None
     against: int = 0  #: the index of the step compared with
-    history: History | None = None
+    distributions: Distributions | None = None
     reach: float = 0.0
     logarithmic: bool = False
 

@@ -24,7 +24,7 @@ MOST_COLUMNS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class Distributions:
     """``quantiles`` has shape (columns, :data:`LEVELS`), ``columns`` are indices into the series; NaN if unknown."""
 
     columns: tuple[int, ...]
@@ -43,7 +43,9 @@ class Sketches:
     def __init__(self) -> None:
         self._known: dict[Any, Array] = {}
 
-    def history(self, line: Sequence[int], key: Callable[[int], Any], read: Callable[[int], Array | None]) -> History:
+    def of(
+        self, line: Sequence[int], key: Callable[[int], Any], read: Callable[[int], Array | None]
+    ) -> Distributions:
         """Of the steps of ``line`` (indices); ``read`` gives a value, None if there is none."""
         chosen = thinned(line, MOST_COLUMNS)
         rows = []
@@ -51,7 +53,7 @@ class Sketches:
             if key(index) not in self._known:
                 self._known[key(index)] = quantiles(read(index))
             rows.append(self._known[key(index)])
-        return History(tuple(chosen), np.array(rows).reshape(len(chosen), LEVELS))
+        return Distributions(tuple(chosen), np.array(rows).reshape(len(chosen), LEVELS))
 
 
 def quantiles(value: Array | None) -> Array:

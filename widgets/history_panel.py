@@ -21,17 +21,17 @@ _LEAST_SHARE = 1e-3  # of the largest, where colours are logarithmic
 
 def draw_history(axes: Axes, frame: Frame, limits: tuple[float, float] | None, theme: Theme) -> Moving:
     """Steps across, values upwards within ``limits``, shares of values as colours."""
-    history = frame.history
-    if history is None or limits is None or not np.isfinite(history.quantiles).any():
+    found = frame.distributions
+    if found is None or limits is None or not np.isfinite(found.quantiles).any():
         say(axes, "No finite value to count", theme)
         return NOTHING_MOVES
     x = positions(frame.series)
     low, high = float(x.min()), float(x.max())
     room = (high - low) * 0.02 or 1.0
     width = max(2, int(axes.get_window_extent().width))
-    shares = history.shares(np.linspace(*limits, _BINS + 1))
+    shares = found.shares(np.linspace(*limits, _BINS + 1))
     across = np.linspace(low - room, high + room, width)
-    columns = _nearest(x[list(history.columns)], across)
+    columns = _nearest(x[list(found.columns)], across)
     painted = _painted(shares, frame.logarithmic, theme)[:, columns]
     axes.imshow(
         painted, aspect="auto", interpolation="nearest", origin="lower",

@@ -18,7 +18,7 @@ from snapshot.widgets.curves import STATISTICS, Curves, CurvesFrame, curves_of
 from snapshot.widgets.derived import Computed, by_any_path, derived
 from snapshot.widgets.expressions import Expression, looks_like_one, parse
 from snapshot.widgets.frames import Frame
-from snapshot.widgets.histograms import History, Sketches, thinned
+from snapshot.widgets.histograms import Distributions, Sketches, thinned
 from snapshot.widgets.pooling import difference_of, pool
 from snapshot.widgets.series import Array, Key, Point, Readings, Series
 from snapshot.widgets.words import number, shorten
@@ -138,12 +138,7 @@ class Viewpoint:
             raise PathNotFound(nearest(path, self.variables))
         before = self.points
         key = before[self.index].key if before and self.index != len(before) - 1 else None
-        snapshots = self._within(path)
-        if path == TOGETHER:
-            self.curves = curves_of(self._readings, snapshots, list(self.variables), self.statistic)
-            self.series = self.curves.curves[0].series
-        else:
-            self.series, self.curves = self._readings.series(snapshots, path), None
+        self._look(path)
         self._drawn = {}
         found = next((place for place, point in enumerate(self.points) if point.key == key), None)
         self.index = len(self.points) - 1 if found is None else found
@@ -181,27 +176,27 @@ class Viewpoint:
         self._drawn.pop("reach", None)
 
     def steps(self) -> tuple[int, int]:
-        """The least and the greatest step of all snapshots of what is looked at, whatever is shown."""
-        steps = self._steps_of(self._snapshots.values(), self.path)
-        return (min(steps), max(steps)) if steps else (0, 0)
+        """The least and the greatest step of all snapshots, whatever is shown."""
+        steps = [one.step for one in self._snapshots.values()] or [0]
+        return min(steps), max(steps)
 
-    def _steps_of(self, snapshots: Iterable[Snapshot], path: str | None) -> list[int]:
-        paths = self.variables if path == TOGETHER else (path,)
-        return [one.step for one in snapshots if any(path in one.variables for path in paths)]
-
-    def _within(self, path: str) -> list[Snapshot]:
+    def _look(self, path: str) -> None:
         snapshots = list(self._snapshots.values())
-        if self.span is None:
-            return snapshots
-        low, high = self.span
-        found = [one for one in snapshots if low <= one.step <= high]
-        if not self._steps_of(found, path):
-            steps = self._steps_of(snapshots, path)
-            raise ReferenceNotFound(
-                f"{path or 'these'}: no snapshot has a step from {number(low)} to {number(high)}; "
-                f"the steps go from {number(min(steps))} to {number(max(steps))}"
-            )
-        return found
+        if self.span is not None:
+            snapshots = [one for one in snapshots if self.span[0] <= one.step <= self.span[1]]
+        try:
+            if path == TOGETHER:
+                self.curves = curves_of(self._readings, snapshots, list(self.variables), self.statistic)
+                self.series = self.curves.curves[0].series
+            else:
+                self.series, self.curves = self._readings.series(snapshots, path), None
+        except ValueError as error:
+            if self.span is None:
+                raise
+            low, high = map(number, self.span)
+            first, last = map(number, self.steps())
+            there = f"no snapshot has a step from {low} to {high}; there are steps from {first} to {last}"
+            raise ReferenceNotFound(f"{path or 'these'}: {there}") from error
 
     # --- what is seen
 
@@ -219,7 +214,7 @@ class Viewpoint:
             self._value(self.index),
             None if single else self._value(against),
             against,
-            None if single else self._history(),
+            None if single else self._distributions(),
             0.0 if single else self._reach(),
             self.logarithmic,
         )
@@ -236,17 +231,14 @@ class Viewpoint:
         found = next((place for place, point in enumerate(points) if point.key == self.reference), None)
         return 0 if found is None else found
 
-    def _history(self) -> History:
-        if "history" not in self._drawn:
+    def _distributions(self) -> Distributions:
+        if "distributions" not in self._drawn:
             series = self.series
             assert series is not None
-
-            def key(index: int) -> Any:
-                snapshot = self._snapshots[series.points[index].key]
-                return series.path, snapshot.variables[series.path].digest
-
-            self._drawn["history"] = self._sketches.history(series.lineage(), key, self._value)
-        found: History = self._drawn["history"]
+            self._drawn["distributions"] = self._sketches.of(
+                series.lineage(), lambda index: series.points[index].content, self._value
+            )
+        found: Distributions = self._drawn["distributions"]
         return found
 
     def _reach(self) -> float:

@@ -315,7 +315,7 @@ def test_a_range_without_a_snapshot_is_refused_and_the_view_stays(source, widget
     evolution = Evolution(source)
     found = widgets_of(evolution.view)
     found["Steps shown"].value = (11, 19)
-    assert "no snapshot has a step from 11 to 19; the steps go from 0 to 20" in found["HTML"].value
+    assert "no snapshot has a step from 11 to 19; there are steps from 0 to 20" in found["HTML"].value
     assert found["Steps shown"].value == (0, 20)
     with pytest.raises(ReferenceNotFound, match="no snapshot has a step from 11 to 19"):
         Evolution(source, steps=(11, 19))
