@@ -121,7 +121,7 @@ def _update_sizes(before: Array, after: Array) -> list[float]:
 def _real(rows: Array) -> Array:
     """Float32 and float64 as they are, other numbers as float64, complex ones by their absolute value."""
     if rows.dtype.kind == "c":
-        return np.abs(rows.astype(np.complex128))
+        return np.abs(rows).astype(np.float64)
     return rows if rows.dtype in (np.float32, np.float64) and rows.dtype.isnative else rows.astype(np.float64)
 
 

@@ -2,7 +2,7 @@
 
 :func:`series_of_statistics` is the only door. Digests decide first: a variable whose digest
 is that of its parent did not change, and equal contents have equal statistics, so neither
-is read again. What is left is read smallest first, up to a number of bytes and for a few seconds.
+is read again. What is left is read smallest first, up to a number of bytes and for a while.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from snapshot.history import History, histories
 from snapshot.model import Snapshot
+from snapshot.pausing import collector_paused
 from snapshot.row_statistics import describe_rows
 from snapshot.widgets.pooling import as_real
 from snapshot.widgets.reading import Described, Pair, is_update, numbers_of, read_pairs
@@ -30,7 +31,7 @@ ABSENT, UNREAD, UNCHANGED, KNOWN, BROKEN = range(5)
 #: How many bytes of values are read at first.
 FIRST_BYTES = 512 << 20
 #: And for how many seconds: thousands of small values are slow on a cold disk, or far away.
-FIRST_SECONDS = 2.0
+FIRST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +99,24 @@ def series_of_statistics(
     if statistic not in STATISTICS:
         raise ValueError(f"statistic: expected one of {', '.join(STATISTICS)}, found {statistic!r}")
     snapshots = list(source.timeline)
-    memory = memory or Memory()
     shape = len(paths), len(snapshots)
     grid = Grid(
         statistic, tuple(paths), tuple(one.step for one in snapshots), tuple(map(_name, snapshots)),
         np.full(shape, nan), np.zeros(shape, np.uint8),
     )  # fmt: skip
+    with collector_paused():
+        _fill(grid, snapshots, memory or Memory(), most_bytes, monotonic() + most_seconds)
+    return grid
+
+
+def _fill(grid: Grid, snapshots: Sequence[Snapshot], memory: Memory, most_bytes: float, end: float) -> None:
     parents = np.array([-1 if one is None else one for one in parents_of(snapshots, snapshots)], int)
-    rows = [_Row(history, parents, statistic, memory) for history in histories(paths, snapshots)]
-    end = monotonic() + most_seconds
+    rows = [_Row(history, parents, grid.statistic, memory) for history in histories(grid.paths, snapshots)]
     for row in sorted(rows, key=lambda row: row.cost):
         if most_bytes > 0 and monotonic() < end:
             most_bytes -= row.read(most_bytes, end)
     for number, row in enumerate(rows):
         row.fill(grid.values[number], grid.states[number])
-    return grid
 
 
 class _Row:

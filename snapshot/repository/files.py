@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from secrets import token_hex
 from time import time
@@ -62,21 +60,6 @@ class Files:
             return _fill(file, out, start) == len(out)
         finally:
             os.close(file)
-
-    def read_many_into(self, requests: Iterable[tuple[str, int, memoryview]]) -> list[bool]:
-        """As :meth:`read_into` for several; a file is opened once for those of it that follow each other."""
-        there: list[bool] = []
-        for key, parts in groupby(requests, key=itemgetter(0)):
-            try:
-                file = os.open(self._path(key), os.O_RDONLY | _BINARY)
-            except (FileNotFoundError, NotADirectoryError):
-                there += [False for _ in parts]
-                continue
-            try:
-                there += [_fill(file, out, start) == len(out) for _, start, out in parts]
-            finally:
-                os.close(file)
-        return there
 
     def put(self, items: Sequence[tuple[str, Any]], stopped: Any) -> None:
         """Write (key, function that gives its parts), a few at a time; nothing new is begun once ``stopped``."""

@@ -245,18 +245,20 @@ class Histories:
 def _add_column(history: StoredHistory, data: bytes | memoryview, there: _There) -> Array:
     """Take in a column; returns those ids that only their tables know."""
     document = json.loads(zlib.decompress(data, 31))
-    sources, forms, runs = document["sources"], document["forms"], document["runs"]
-    numbers = [ABSENT] * (len(runs) + 1)  # the last is for what comes before the first run
-    covering = np.searchsorted([run[0] for run in runs], there.ids, side="right") - 1
-    for nth in np.unique(covering):
-        _, index, _, blocks = runs[nth] if nth >= 0 else (0, ABSENT, 0, ())
-        if index < 0:
-            numbers[nth] = index
-        elif "number" in forms[index]:
-            numbers[nth] = history.number(Run({"scalar": forms[index]["number"]}, value=blocks))
-        else:
-            numbers[nth] = history.number(Run(forms[index], blocks, sources))
-    found = np.array(numbers)[covering]
+    sources, runs = document["sources"], document["runs"]
+    forms = [{"scalar": form["number"]} if "number" in form else form for form in document["forms"]]
+    indices = [history.form_number(form) for form in forms]
+    numbers = [
+        index
+        if index < 0
+        else history.number(
+            Run(forms[index], value=blocks) if "scalar" in forms[index] else Run(forms[index], blocks, sources),
+            indices[index],
+        )
+        for _, index, _, blocks in runs
+    ]
+    numbers.append(ABSENT)  # the last is for what comes before the first run
+    found = np.array(numbers)[np.searchsorted([run[0] for run in runs], there.ids, side="right") - 1]
     history.which[there.positions] = np.maximum(found, ABSENT)
     left: Array = there.ids[found == IN_TABLE]
     return left

@@ -31,8 +31,6 @@ Write = tuple[str, Callable[[], Bytes | Sequence[Bytes]]]
 #: A key, and first byte and byte after the last for a part of it.
 Request = tuple[str, tuple[int, int] | None]
 T = TypeVar("T")
-#: Far away, bytes between two wanted pieces are read rather than a request more made.
-_GAP, _LONGEST = 256 * 1024, 4 * 1024 * 1024
 
 
 @dataclass
@@ -101,19 +99,16 @@ class Storage:
         return True
 
     def read_many_into(self, requests: Sequence[tuple[str, int, memoryview]]) -> list[bool]:
-        """As :meth:`read_into` for several, cheapest where neighbours lie beside each other."""
+        """As :meth:`read_into` for several."""
         if self.folder is not None:
             with self._reading():
-                return self._files.read_many_into(requests)
-        spans, where = joined([(key, start, start + len(out)) for key, start, out in requests])
-        found = self.get_many([(key, (first, last)) for key, first, last in spans])
+                return [self._files.read_into(*one) for one in requests]
+        found = self.get_many([(key, (start, start + len(out))) for key, start, out in requests])
         there = []
-        for (_, start, out), index in zip(requests, where, strict=True):
-            data, first = found[index], start - spans[index][1]
-            part = None if data is None else data[first : first + len(out)]
-            there.append(part is not None and len(part) == len(out))
-            if part is not None and there[-1]:
-                out[:] = part
+        for data, (_, _, out) in zip(found, requests, strict=True):
+            there.append(data is not None and len(data) == len(out))
+            if data is not None and there[-1]:
+                out[:] = data
         return there
 
     def put(self, items: Iterable[Write]) -> None:
@@ -293,22 +288,6 @@ class Storage:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-
-
-def joined(wanted: Sequence[tuple[str, int, int]]) -> tuple[list[tuple[str, int, int]], list[int]]:
-    """Spans (key, first byte, byte after the last) with near neighbours read as one, and which of them has each."""
-    spans: list[tuple[str, int, int]] = []
-    where = [0] * len(wanted)
-    for index in sorted(range(len(wanted)), key=wanted.__getitem__):
-        key, first, last = wanted[index]
-        before = spans[-1] if spans else ("", 0, 0)
-        end = max(before[2], last)
-        if spans and key == before[0] and first - before[2] <= _GAP and end - before[1] <= _LONGEST:
-            spans[-1] = key, before[1], end
-        else:
-            spans.append((key, first, last))
-        where[index] = len(spans) - 1
-    return spans, where
 
 
 def _joined(data: Bytes | Sequence[Bytes]) -> bytes:

@@ -87,9 +87,8 @@ class StoredHistory:
         self._form_numbers: dict[Any, int] = {}
         self._numbers: dict[tuple[int, str], int] = {}
 
-    def number(self, run: Run) -> int:
-        """The number of a content; a new one for one that was not there yet."""
-        about = run.form
+    def form_number(self, about: Mapping[str, Any]) -> int:
+        """The number of a form as JSON has it."""
         form = (
             about.get("dtype"), about.get("bytes"), tuple(about.get("shape", ())), about.get("role"),
             about.get("order", "C"), about.get("scalar"), about.get("plain"),
@@ -97,13 +96,18 @@ class StoredHistory:
         index = self._form_numbers.setdefault(form, len(self.forms))
         if index == len(self.forms):
             self.forms.append(_form(about))
+        self.has_aliases = self.has_aliases or "aliases" in about
+        return index
+
+    def number(self, run: Run, form: int | None = None) -> int:
+        """The number of a content; a new one for one that was not there yet."""
+        index = self.form_number(run.form) if form is None else form
         key = run.key
         number = self._numbers.setdefault((index, key), len(self.keys))
         if number == len(self.keys):
             self.form_of.append(index)
             self.keys.append(key)
             self._runs.append(run)
-        self.has_aliases = self.has_aliases or "aliases" in about
         return number
 
     def order(self) -> None:
