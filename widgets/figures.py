@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from snapshot.widgets.at_step import draw_distribution, draw_weight, histogram_limits
 from snapshot.widgets.axes import Box, name_axis, new_axes, write_on_figure
@@ -34,6 +35,7 @@ DRAWING = RLock()
 SIZE = (1080, 590)
 
 _DPI = 100
+_TEXTS_KEPT = 500
 _UPPER, _LOWER = (0.495, 0.315), (0.1, 0.265)  # bottom and height of the two rows
 # left and width of the three columns, and of one as wide as all
 _LEFT, _MIDDLE, _RIGHT, _FULL = (0.052, 0.232), (0.385, 0.27), (0.71, 0.27), (0.052, 0.85)
@@ -83,6 +85,10 @@ class MovingPicture(Picture):
     _moving: Sequence[Moving]
     _background: Any = None
 
+    def __init__(self, theme: Theme, size: tuple[int, int] = SIZE) -> None:
+        super().__init__(theme, size)
+        self._written: dict[tuple[int, str], Any] = {}  # the pixels of texts, by artist and words
+
     def fits(self, frame: Any) -> bool:
         """Whether :meth:`show` can move to ``frame``."""
         raise NotImplementedError
@@ -99,9 +105,28 @@ class MovingPicture(Picture):
             if self._background is None:
                 self._background = self._draw_background()
             self._canvas.restore_region(self._background)
-            for artist in self._artists():
-                artist.draw(self._canvas.get_renderer())
+            for place, artist in enumerate(self._artists()):
+                if isinstance(artist, Text):
+                    self._write(place, artist)
+                else:
+                    artist.draw(self._canvas.get_renderer())
             return encode_png(np.asarray(self._canvas.buffer_rgba()))
+
+    def _write(self, place: int, text: Text) -> None:
+        """Draw a text, or put back the pixels it had: laying out a line takes as long as all else in a panel.
+
+        A text that moves stands on what does not, so that its pixels are always the same.
+        """
+        key = place, text.get_text()
+        if key not in self._written:
+            text.draw(self._canvas.get_renderer())
+            if len(self._written) >= _TEXTS_KEPT:
+                self._written.clear()
+            # what an edge is smoothed into lies outside the extent
+            extent = text.get_window_extent(self._canvas.get_renderer()).padded(2)
+            self._written[key] = self._canvas.copy_from_bbox(extent) if key[1] else None
+        elif self._written[key] is not None:
+            self._canvas.restore_region(self._written[key])
 
     def _draw_background(self) -> Any:
         """Pixels of all that does not move; what is animated is left out of a draw."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import matplotlib
@@ -50,8 +51,9 @@ def draw_sheet(
     return picture
 
 
+@cache
 def colours(theme: Theme, signed: bool) -> Array:
-    """Shape (256, 3), uint8: the theme's colours from the least value to the greatest."""
+    """Shape (256, 3), uint8: the theme's colours from the least value to the greatest. Not to be written to."""
     name = theme.signed if signed else theme.unsigned
     table: Array = matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
     return table
