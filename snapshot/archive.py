@@ -5,35 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from snapshot import pickling
-from snapshot.adapters.protocol import Form
-from snapshot.background import wait_for_all
 from snapshot.binding import Binder, Bound, Originals
-from snapshot.blocks import assemble, view_of
-from snapshot.budget import default_budget
-from snapshot.capture import Capture, Held
 from snapshot.collecting import Collecting
 from snapshot.content import MemoryContent
-from snapshot.cutting import spans
-from snapshot.engine import Engine, Wanted
-from snapshot.errors import PathNotFound, RepositoryError, SnapshotWarning
+from snapshot.engine import Engine
+from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.forking import forked_lock
 from snapshot.graph import Graph, decode_groups, encode_groups
-from snapshot.model import Snapshot, parse_dtype
+from snapshot.model import Snapshot
 from snapshot.outbox import Outbox, Progress
-from snapshot.outline import outline
-from snapshot.places import Opened, Place
-from snapshot.plan import Choice
+from snapshot.reading import graph_of, open_for_writing
 from snapshot.repository.entry import StoredEntry
 from snapshot.repository.runs import new_run_name
-from snapshot.selection import not_found, root_of
-from snapshot.timeline import SnapshotKey, key_of
-from snapshot.walk import Limits
+from snapshot.selection import not_found
+from snapshot.stored_leaves import LeavesInMemory, LeavesOnDisk
+from snapshot.timeline import key_of
 
 if TYPE_CHECKING:
     from snapshot.deferred import Deferral
@@ -155,16 +144,16 @@ class Archive:
             own: dict[int, Any] = {}
             graph = decode_groups({name: data for name, (_, data) in encode_groups(capture, {}, own).items()})
             originals = Originals(own, {record.number: record for record in capture.records.values()})
-            leaves = _FromMemory(capture, self._engine)
+            leaves = LeavesInMemory(capture, self._engine)
             return self._bind(graph, leaves, into, content.names, None, originals, later)
         assert self.repository is not None
         assert self._outbox is not None
         with self._outbox.disk:
             entry = self.repository.entry(snapshot)
-        graph, damaged = _graph_of(entry)
+        graph, damaged = graph_of(entry)
         if names is not None and not into and names & graph.roots.keys():
             into = {name: name for name in graph.roots if name in names}
-        leaves_there = _FromDisk(entry, self._engine, key_of(snapshot))
+        leaves_there = LeavesOnDisk(entry, self._engine, key_of(snapshot))
         found = self._bind(graph, leaves_there, into, entry.names, entry, later=later)
         found.unused.update(damaged)
         return found
@@ -238,132 +227,3 @@ class Archive:
         if self._outbox is not None:
             self._collecting.end()
         self.repository = self._outbox = None
-
-
-class _FromMemory:
-    """Leaves of a capture in memory, by number."""
-
-    def __init__(self, capture: Capture, engine: Engine) -> None:
-        self._capture = capture
-        self._engine = engine
-
-    def held(self, number: int) -> Held:
-        return self._capture.leaves[self._capture.by_number[number]]
-
-    def contents(self, number: int) -> np.ndarray[Any, Any]:
-        return self._capture.read(self._capture.by_number[number], self._engine.blocks)
-
-    def load(self, number: int) -> None:
-        self._engine.blocks.fetch(self.held(number).leaf.blocks)
-
-    def path(self, number: int) -> str:
-        return self._engine.paths(self._capture).of(self._capture.by_number[number])
-
-
-class _FromDisk:
-    """Leaves of a stored snapshot, by number."""
-
-    def __init__(self, entry: StoredEntry, engine: Engine, key: SnapshotKey | None = None) -> None:
-        self._entry = entry
-        self._engine = engine
-        self._opened = Opened(entry, key)
-        self._by_number = {stored.number: stored for stored in entry.leaves}
-
-    def held(self, number: int) -> Held:
-        stored = self._by_number[number]
-        leaf = stored.leaf
-        return Held(leaf, Form(leaf.shape, stored.dtype, leaf.meta, stored.role))
-
-    def contents(self, number: int) -> np.ndarray[Any, Any]:
-        leaf = self._by_number[number].leaf
-        if self._entry.is_near:
-            return self._entry.contents(number)
-        if leaf.view is not None:
-            return view_of(self.contents(leaf.view.base), leaf).copy()
-        # the same blocks are asked for again when all is written; far away they are read once
-        self.load(number)
-        return assemble(leaf, self._engine.blocks)
-
-    def path(self, number: int) -> str:
-        return self._by_number[number].path
-
-    def load(self, number: int) -> None:
-        pool, leaf = self._engine.blocks, self._by_number[number].leaf
-        digests = leaf.blocks
-        if self._entry.is_near:
-            # what differs from the live contents will be read, and nothing else
-            cuts = spans(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize) if leaf.view is None else []
-            sizes = [stop - start for start, stop in cuts]
-            places = [Place(self._opened, number, index) for index in range(len(digests))]
-            pool.lie_at(dict(zip(digests, zip(places, sizes, strict=True), strict=True)))
-            return
-        missing = list({digest: index for index, digest in enumerate(digests) if digest not in pool}.values())
-        for index, data in zip(missing, self._entry.blocks(number, missing), strict=True):
-            pool.put(digests[index], np.frombuffer(data, np.uint8))
-
-
-def _graph_of(entry: StoredEntry) -> tuple[Graph, dict[str, str]]:
-    """The object graph, and for each name whose records are damaged the reason."""
-    groups: dict[str, bytes] = {}
-    damaged: dict[str, str] = {}
-    for name in entry.groups:
-        try:
-            groups[name] = entry.record(name)
-        except RepositoryError as error:
-            damaged[name] = str(error)
-    return decode_groups(groups), damaged
-
-
-def open_repository(target: str | Path | Any, storage_options: Mapping[str, Any] | None = None) -> Repository:
-    """A repository for looking: never writes. Plain values are read from the records."""
-    # zarr takes longer to import than a store in memory takes
-    from snapshot.repository import Repository
-
-    # what this process has stored is looked for, too
-    wait_for_all()
-    return Repository(target, decode=Records(), storage_options=storage_options)
-
-
-def open_for_writing(
-    target: Any, storage_options: Mapping[str, Any] | None = None, *, durable: bool = False
-) -> Repository:
-    """A repository to write to, made at the first write; a ``Repository`` is taken as it is."""
-    from snapshot.repository import Repository
-
-    wait_for_all()
-    if isinstance(target, Repository):
-        return target
-    return Repository.create_or_open(target, decode=Records(), durable=durable, storage_options=storage_options)
-
-
-class Records:
-    """Reads what a stored snapshot keeps in its records, for the repository."""
-
-    def __call__(self, entry: StoredEntry, path: str) -> Any:
-        """The plain value at ``path``."""
-        return read_plain(entry, path)
-
-    def outline(self, entry: StoredEntry) -> Mapping[str, str]:
-        """Path -> text of every plain value inside containers and objects."""
-        return outline(_graph_of(entry)[0])
-
-
-def read_plain(entry: StoredEntry, path: str) -> Any:
-    """A plain value at a name, made anew in a namespace of its own; no pickle is loaded."""
-    name = root_of(path)
-    namespace: dict[str, Any] = {}
-    engine = Engine(namespace, None, default_budget(), Limits())
-    engine.registry.load_frameworks()
-    graph, _ = _graph_of(entry)
-    if name not in graph.roots:
-        raise not_found([path], (*(stored.path for stored in entry.leaves), *graph.roots))
-    bound = Binder(graph, _FromDisk(entry, engine), engine, None).bind({name: name}, {}, {})
-    if name not in bound.capture.roots:
-        reason = bound.unused.get(name) or next(iter(bound.unused.values()), "it was by reference")
-        raise PathNotFound(f"{path} cannot be read here: {reason}")
-    present, _ = engine.look(Wanted(), extra=bound.capture, limited=False)
-    engine.apply(engine.plan(bound.capture, present, Choice()), bound.capture, present)
-    if path == name:
-        return namespace[name]
-    made, _ = engine.look(Wanted(), limited=False)
-    return MemoryContent(made, engine).read(path)

@@ -171,6 +171,6 @@ class Changes:
 
 
 def _sentence(verb: str, entry: Before, cells: int) -> str:
-    done = "took back" if verb == "undo" else "brought again"
+    done = "took back" if verb == "undo" else "back to how it was before the undo of"
     since = f" ({cells} cell{'' if cells == 1 else 's'} ran since)" if cells > 0 else ""
     return f"{verb}: {done} {entry.what}{since}"

@@ -76,6 +76,6 @@ def open(target: str | Path, *, storage_options: Mapping[str, Any] | None = None
 
     ``storage_options`` (``endpoint``, ``region``, ...) go to obstore, for a URL such as ``s3://bucket/run.zarr``.
     """
-    from snapshot.archive import open_repository
+    from snapshot.reading import open_repository
 
     return open_repository(target, storage_options)

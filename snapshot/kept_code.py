@@ -15,7 +15,8 @@ def keep_code(record: Record, before: Record) -> tuple[Record, list[str]]:
         state = (before.state[0], *record.state[1:])
         return _with(record, state), [] if before.state[0] is record.state[0] else [""]
     stored, now = _attributes(record.state), _attributes(before.state)
-    kept = {name: now[name] for name, value in stored.items() if name in now and is_code(value) and is_code(now[name])}
+    both = [name for name, value in stored.items() if name in now and is_code(value) and is_code(now[name])]
+    kept = {name: now[name] for name in both}
     others = {name: value for name, value in now.items() if name not in stored and is_code(value)}
     attributes = {**stored, **kept, **others}
     inside = [f".{name}" for name, value in kept.items() if value is not stored[name]]

@@ -41,7 +41,7 @@ SESSION = {
     "%snapshot restore before": "restored before: …made since, kept: later; redefined since, kept as it is: rate…",
     "%snapshot undo": "undo: took back restore before",
     "later += 1": "",
-    "%snapshot redo": "redo: brought again restore before (1 cell ran since)",
+    "%snapshot redo": "redo: back to how it was before the undo of restore before (1 cell ran since)",
     "%snapshot assign W=np.ones((10, 2000))": "assigned W",
     "%snapshot assign options['lr'] = 42": "assigned options['lr']",
     "%snapshot label before good": "#1 is now good (was before)",

@@ -19,7 +19,7 @@ from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, WrapperStore
 
 from snapshot import SnapshotWarning, Workspace
-from snapshot.archive import Records
+from snapshot.reading import Records
 from snapshot.errors import RepositoryError
 from snapshot.repository import Repository
 
