@@ -33,6 +33,7 @@ class Parts:
     excluded: tuple[str, ...] = ()
     last_store: StoreResult | None = None
     presents: list[PresentContent] = field(default_factory=list)
+    left: dict[int, str] = field(default_factory=dict)  #: id of a snapshot -> a repository left that has it
 
     def snapshots(self, all: bool) -> list[Snapshot]:
         """This notebook's snapshots, or all of the repository, oldest first; then this run's."""
@@ -46,6 +47,20 @@ class Parts:
         # #run.n names one snapshot whoever stored it; everything else is this notebook's
         full = reference.startswith("#") and "." in reference
         return resolve(reference, self.snapshots(full), run=self.archive.run, head=self.shelf.head, own_first=True)
+
+    def state(self, snapshot: Snapshot) -> str:
+        """Where a snapshot is, in a few words."""
+        found = self.archive.state(snapshot)
+        left = self.left.get(snapshot.id) if snapshot.run == self.archive.run else None
+        return f"on disk in {left}" if left and not found.startswith(("on disk", "writing")) else found
+
+    def leave(self) -> None:
+        """Finish writing, and remember what lies in the repository that is left."""
+        place = self.archive.place
+        self.archive.flush()
+        here = [one.id for one in self.shelf.snapshots if self.archive.state(one) == "on disk"]
+        self.archive.close()
+        self.left.update(dict.fromkeys(here, place))
 
     @contextmanager
     def looked_at(self) -> Iterator[Snapshot]:

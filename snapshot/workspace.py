@@ -136,7 +136,7 @@ class Workspace:
 
     def state(self, snapshot: Snapshot) -> str:
         """Where a snapshot is: ``"on disk"``, ``"writing"``, ``"memory only: no space left on device"``."""
-        return self._parts.archive.state(snapshot)
+        return self._parts.state(snapshot)
 
     @property
     def undo_depth(self) -> int:
@@ -337,7 +337,7 @@ class Workspace:
         about = {"run": self.run, "trust": trust, "durable": durable, "storage_options": storage_options}
         with self._parts.lock:
             opened = Archive(target, self.notebook, self._parts.engine, self._parts.lock, **about)  # type: ignore[arg-type]
-            self._parts.archive.close()
+            self._parts.leave()
             self._parts.archive = opened
             return opened.repository
 
@@ -353,7 +353,7 @@ class Workspace:
         """Wait until everything is on disk; the workspace goes on in memory only."""
         with self._parts.lock:
             self._parts.deferrals.stop("the workspace was closed")
-            self._parts.archive.close()
+            self._parts.leave()
 
 
 def _one_of(option: str, value: str, allowed: Iterable[str]) -> None:

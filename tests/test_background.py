@@ -512,3 +512,14 @@ def test_a_fork_has_nothing_to_write_and_a_run_of_its_own_while_the_parent_goes_
     repository = Repository(folder)
     assert len({snap.run for snap in repository.timeline}) == 2
     assert {snap.label: float(snap["w"][0]) for snap in repository.timeline} == {"parents": 0, "childs": 7}
+
+
+def test_snapshots_in_a_repository_that_was_left_are_said_to_be_there(tmp_path):
+    workspace = Workspace({"w": np.zeros(3)}, tmp_path / "one.zarr")
+    first = workspace.store("first")
+    workspace.open(tmp_path / "two.zarr")
+    second = workspace.store("second")
+    workspace.close()
+    third = workspace.store("third")
+    states = [workspace.state(one) for one in (first, second, third)]
+    assert states == [f"on disk in {tmp_path / 'one.zarr'}", f"on disk in {tmp_path / 'two.zarr'}", "memory only"]
