@@ -49,8 +49,17 @@ def make(place: Path, snapshots: int, variables: int) -> str:
             names[f"v{i}"] += 0.01 * rng.standard_normal(sizes[i], dtype=np.float32)
         names["w"] += 0.01 * rng.standard_normal((64, 64), dtype=np.float32)
         workspace.store(step=step)
+        if step % 16 == 15:
+            idle(workspace)
+    idle(workspace)
     workspace.close()
     return f"storing took {time.perf_counter() - start:.0f} s"
+
+
+def idle(workspace: Any) -> None:
+    """What a training step leaves time for: everything is written, and the numbers of what was."""
+    workspace.flush()
+    workspace._parts.archive._outbox._spare.flush()
 
 
 def measure(place: Path, what: str) -> dict[str, float]:

@@ -16,6 +16,7 @@ import numpy as np
 from snapshot.errors import SnapshotError
 from snapshot.model import Role, Snapshot, Variable
 from snapshot.pausing import collector_paused
+from snapshot.statistics import Statistics
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,6 +42,13 @@ class Batch(NamedTuple):
     problem: str = ""
 
 
+class Numbers(NamedTuple):
+    """What is known of contents without reading them, and log10 of the relative changes between two."""
+
+    of: dict[int, Statistics]
+    updates: dict[tuple[int, int], float]
+
+
 class Held(Protocol):
     """The history of one path over the snapshots of one home.
 
@@ -56,6 +64,9 @@ class Held(Protocol):
 
     def read(self, contents: Sequence[int]) -> Iterator[Batch]:
         """The values of some contents, a few at a time, in any order."""
+
+    def kept(self) -> Numbers:
+        """The numbers that were kept beside the values; any may be missing."""
 
 
 class Home(Protocol):
@@ -105,6 +116,15 @@ class History:
             own = [one - first for one in wanted if first <= one < end]
             for batch in held.read(own) if own else ():
                 yield batch._replace(contents=[one + first for one in batch.contents])
+
+    def kept(self) -> Numbers:
+        """The numbers that were kept beside the values; any may be missing."""
+        found = Numbers({}, {})
+        for first, held in self._parts:
+            numbers, updates = held.kept()
+            found.of.update((first + content, one) for content, one in numbers.items())
+            found.updates.update(((first + old, first + new), one) for (old, new), one in updates.items())
+        return found
 
     def value(self, content: int) -> Array:
         """One value; raises SnapshotError when it cannot be read."""
@@ -181,6 +201,9 @@ class _Each:
             self.form_of.append(self.forms.index(form))
             self.keys.append(variable.digest.hex())
             self._holders.append(snapshot)
+
+    def kept(self) -> Numbers:
+        return Numbers({}, {})
 
     def read(self, contents: Sequence[int]) -> Iterator[Batch]:
         for content in contents:

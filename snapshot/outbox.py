@@ -23,7 +23,7 @@ from snapshot.engine import Engine
 from snapshot.entries import Entries
 from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.forking import forked_lock, renew_after_fork
-from snapshot.jobs import Change, Write
+from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
 
@@ -68,6 +68,8 @@ class Outbox:
         self.blocks.elsewhere = self._elsewhere
         self._entries = Entries(engine)
         self._background = Background("snapshot-writer", when_idle=self.blocks.free_buffers)
+        self._spare = Background("snapshot-statistics")  #: nobody waits for what it does
+        self._ended = False
         self._jobs: dict[int, Write] = {}
         self._stored: dict[int, Stored] = {}
         self._reasons: dict[int, str] = {}
@@ -83,6 +85,7 @@ class Outbox:
         self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
         for job in self._background.begin_anew():
             job.over()
+        self._spare.begin_anew()
 
     # --- what is asked for
 
@@ -177,6 +180,11 @@ class Outbox:
 
     # --- how it stands
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something waits to be written, or everything is about to end."""
+        return bool(self._jobs) or self._ended
+
     def state(self, snapshot: Snapshot) -> str:
         """Where a snapshot of this run is, in a few words."""
         if snapshot.id in self._stored:
@@ -216,6 +224,7 @@ class Outbox:
 
     def finish(self) -> None:
         """At the end of the interpreter."""
+        self._ended = True
         self.wait()
         if text := self._failures():
             print(text, file=sys.stderr)
@@ -260,6 +269,8 @@ class Outbox:
         number = job.entry.snapshot.id
         if self._jobs.get(number) is job:
             del self._jobs[number]
+        if not self.is_busy and not len(self._spare):
+            self._spare.add(Describe(self))
         # A store that is under way counts its blocks only at its end: none that it found
         # in the pool may leave under it.
         if self._lock.acquire(blocking=False):

@@ -137,7 +137,20 @@ class _Row:
         pairs, self._pair_of = np.unique(pairs, axis=0, return_inverse=True)
         self._pairs: list[Pair] = [(int(old), int(new)) for old, new in pairs]
         self._keys = [self._key(pair) for pair in self._pairs]
+        self._take_what_is_kept()
         self._waiting = [pair for pair, key in zip(self._pairs, self._keys, strict=True) if key not in self._known]
+
+    def _take_what_is_kept(self) -> None:
+        if self._statistic == "update":
+            found: Mapping[Pair, float] = self._history.kept().updates
+        elif self._statistic in ("mean", "std"):
+            kept = self._history.kept().of
+            found = {(-1, content): getattr(one, self._statistic) for content, one in kept.items()}
+        else:
+            return
+        for pair, key in zip(self._pairs, self._keys, strict=True):
+            if pair in found:
+                self._known[key] = found[pair]
 
     @property
     def cost(self) -> int:

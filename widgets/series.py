@@ -143,6 +143,7 @@ class Readings:
 
     def _read(self, history: History, contents: Sequence[tuple[int, int | None]]) -> None:
         """Know the numbers of contents, and of the changes from what was before each of them."""
+        self._take_what_is_kept(history)
         # what could not be read may have been out of reach for a moment only
         unknown = {one for one, _ in contents if not isinstance(self._statistics.get(history.key(one)), Statistics)}
         pairs = {
@@ -159,6 +160,13 @@ class Readings:
             else:
                 for pair, update in reading.items():
                     self._updates[self._key(history, *pair)] = update
+
+    def _take_what_is_kept(self, history: History) -> None:
+        kept = history.kept()
+        for content, numbers in kept.of.items():
+            self._statistics[history.key(content)] = numbers
+        for pair, update in kept.updates.items():
+            self._updates[self._key(history, *pair)] = update
 
     @staticmethod
     def _key(history: History, before: int, after: int) -> tuple[ContentKey, ContentKey]:

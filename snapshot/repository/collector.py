@@ -194,7 +194,8 @@ def _bury(storage: Storage, due: Mapping[Tombstone, datetime], report: Collected
         report.kept[one.reference] = f"{layout.snapshot_folder(*one.key)} holds something else"
     for run in runs:
         numbers = {int(name) for where, name in there if where == run and name.isdecimal()}
-        for name in storage.children(layout.timeline_folder(run)):
-            fold = layout.read_fold_name(name)
-            if fold is not None and not numbers & set(layout.numbers_of_fold(*fold)):
-                storage.delete(f"{layout.timeline_folder(run)}/{name}")
+        for folder in (layout.timeline_folder(run), layout.statistics_folder(run)):
+            for name in storage.children(folder):
+                fold = layout.read_fold_name(name)
+                if fold is not None and not numbers & set(layout.numbers_of_fold(*fold)):
+                    storage.delete(f"{folder}/{name}")

@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.columns import ABSENT, IN_TABLE, Located, decode_column
 from snapshot.repository.content import StoredContent
 from snapshot.repository.folded import Fold
+from snapshot.repository.kept_statistics import Kept, KeptStatistics
 from snapshot.repository.reader import read_document
 from snapshot.repository.storage import Storage
 from snapshot.repository.stored_history import Run, StoredHistory, run_of_leaf, run_of_plain
@@ -73,6 +75,7 @@ class Histories:
     def __init__(self, storage: Storage, catalogue: Catalogue) -> None:
         self._storage = storage
         self._catalogue = catalogue
+        self._kept = KeptStatistics(storage)
         self._documents: OrderedDict[SnapshotKey, Mapping[str, Run]] = OrderedDict()
         self._known: OrderedDict[str, tuple[StoredHistory, Mapping[SnapshotKey, int]]] = OrderedDict()
 
@@ -129,8 +132,13 @@ class Histories:
                 for number in ids.tolist():
                     left.setdefault((there.fold.run, number), []).append(history)
         self._add_tables(missing | left, contents)
+        runs = dict.fromkeys(one.entry.header.run for one in contents)
+        read: Callable[[], Mapping[str, Kept]] = partial(self._kept.read, tuple(paths), runs)
+        # of one path it is read anew each time, since there may be more by then, and the numbers are many
+        read = cache(read) if len(paths) > 1 else read
         for history in found:
             history.order()
+            history.statistics = partial(_kept_of, read, history.path)
         return found
 
     def newest(self, contents: Sequence[StoredContent], accept: Accept) -> dict[str, Variable]:
@@ -240,6 +248,10 @@ class Histories:
         while len(self._documents) > _DOCUMENTS:
             self._documents.popitem(last=False)
         return runs
+
+
+def _kept_of(read: Callable[[], Mapping[str, Kept]], path: str) -> Kept:
+    return read()[path]
 
 
 def _add_column(history: StoredHistory, data: bytes | memoryview, there: _There) -> Array:

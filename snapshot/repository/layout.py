@@ -9,6 +9,7 @@
       snapshots/<n>/table                       gzipped JSON: what the snapshot holds and where
       snapshots/<n>/zarr.json                   group: label, step, time, ...; written last
       timeline/<size>-<k>                       folds: headers and columns of 16 or 256 snapshots
+      statistics/<size>-<k>                     numbers of larger arrays, of as many snapshots
     notes/<run>.<n>.label, ....dropped          what was decided about a snapshot afterwards
     notes/<run>.<n>.<token>.undone              the table of a commit that was taken back
     notes/<time>-<token>.collected              what a collection removes: parents and labels it had
@@ -151,8 +152,16 @@ def run_of_fold(key: str) -> str:
     return key.split("/")[1]
 
 
+def statistics_folder(run: str) -> str:
+    return f"runs/{run}/statistics"
+
+
+def statistics_key(run: str, size: int, number: int) -> str:
+    return f"{statistics_folder(run)}/{size}-{number}"
+
+
 def read_fold_name(name: str) -> tuple[int, int] | None:
-    """(size, number) of a name in a timeline folder, else None."""
+    """(size, number) of a name in a timeline or statistics folder, else None."""
     found = re.fullmatch(r"(\d+)-(\d+)", name)
     return (int(found[1]), int(found[2])) if found else None
 

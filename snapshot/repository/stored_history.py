@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -14,10 +14,11 @@ from xxhash import xxh3_128_digest
 
 from snapshot.described import as_known, content_digest, known_dtype
 from snapshot.errors import SnapshotError
-from snapshot.history import TOGETHER, Array, Batch, Form
+from snapshot.history import TOGETHER, Array, Batch, Form, Numbers
 from snapshot.model import Leaf, Role, Variable, View, parse_dtype
 from snapshot.repository import layout
 from snapshot.repository.fetching import beginning, damage
+from snapshot.repository.kept_statistics import Kept, identity
 from snapshot.repository.storage import Storage
 from snapshot.repository.table import block_in, number_in
 
@@ -80,6 +81,7 @@ class StoredHistory:
         self.forms: list[Form] = []
         self.form_of: list[int] = []
         self.keys: list[str] = []
+        self.statistics: Callable[[], Kept] = lambda: Kept({}, {})
         self.has_aliases = False  #: which of them a snapshot has, only its table knows
         self._storage = storage
         self.contents = contents
@@ -156,6 +158,19 @@ class StoredHistory:
             return None
         batch = next(self.read([content]))
         return None if batch.values is None else batch.values[0, ...]
+
+    def kept(self) -> Numbers:
+        """Those numbers that a :mod:`~snapshot.repository.statistician` has left."""
+        kept = self.statistics()
+        places = {identity(self.forms[form], key): at for at, (form, key) in enumerate(zip(self.form_of, self.keys))}
+        return Numbers(
+            {places[one]: numbers for one, numbers in kept.numbers.items() if one in places},
+            {
+                (places[old], places[new]): update
+                for (old, new), update in kept.updates.items()
+                if old in places and new in places
+            },
+        )
 
     def read(self, contents: Sequence[int]) -> Iterator[Batch]:
         """The values of some contents; each block is compared with its hash."""

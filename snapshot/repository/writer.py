@@ -22,6 +22,7 @@ from snapshot.repository.newest import newest
 from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
+from snapshot.repository.statistician import Statistician
 from snapshot.repository.storage import Storage
 from snapshot.repository.undoing import leave_note, remove, undo
 from snapshot.timeline import parent_key
@@ -53,6 +54,7 @@ class Writer:
         self._rows = Rows(self._existing_rows)
         self._committed: dict[int, Header] = {}
         self._folding = Folding()
+        self._statistician = Statistician(self._storage, run)
         self._pack: int | None = None
         self._uncertain: set[int] = set()
         self._resumed = False
@@ -91,6 +93,14 @@ class Writer:
             self._make_exist(header, table)
             self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
+            self._statistician.committed(header, plan.table)
+
+    def describe(self) -> bool:
+        """Compute the numbers of one array that was committed; False when none waits.
+
+        They make plots fast and may be left undone. Safe beside a commit of another thread.
+        """
+        return self._statistician.work()
 
     def _write(self, entry: Entry) -> tuple[Commit, bytes]:
         """Everything but the commit key: what was planned, and the table."""
