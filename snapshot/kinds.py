@@ -12,6 +12,7 @@ PLAIN: dict[str, Kind] = {
     **{kind.name: kind for kind in containers.CONTAINERS},
     named_tuples.NAMED_TUPLE.name: named_tuples.NAMED_TUPLE,
     **{kind.name: kind for kind in code.FIXED.values()},
+    code.MAPPING_PROXY.name: code.MAPPING_PROXY,
     numpy_adapter.OBJECT_ARRAY.name: numpy_adapter.OBJECT_ARRAY,
     randomness.GENERATOR.name: randomness.GENERATOR,
     objects.INSTANCE.name: objects.INSTANCE,

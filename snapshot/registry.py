@@ -49,7 +49,7 @@ ATOMS: set[type] = {
     type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented),
     CodeType, ModuleType, re.Pattern, re.Match, Decimal, Fraction, GenericAlias, UnionType,
     datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
-    objects.Absent, MappingProxyType, MemberDescriptorType, MethodWrapperType, WrapperDescriptorType,
+    objects.Absent, MemberDescriptorType, MethodWrapperType, WrapperDescriptorType,
     np.ufunc, type(np.sum), _tuplegetter,
     *(kind for kind in np.sctypeDict.values() if isinstance(kind, type)),
 }  # fmt: skip
@@ -57,9 +57,11 @@ ATOMS: set[type] = {
 #: Kinds whose objects can be made anew from plain parts, when their class is Python's own.
 PLAIN_KINDS = {
     "list", "tuple", "named tuple", "dict", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "slice",
-    "object array", "partial", "numpy.random.Generator", "pandas.Index", "pandas.cells",
+    "object array", "partial", "mapping proxy", "numpy.random.Generator", "pandas.Index", "pandas.cells",
 }  # fmt: skip
-_MADE_BY_BASE: tuple[Any, ...] = (*containers.CONTAINERS, *code.FIXED.values(), randomness.GENERATOR)
+_MADE_BY_BASE: tuple[Any, ...] = (
+    *containers.CONTAINERS, *code.FIXED.values(), code.MAPPING_PROXY, randomness.GENERATOR,
+)  # fmt: skip
 _BASES: dict[str, type] = {kind.name: kind.base for kind in _MADE_BY_BASE}
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
@@ -103,6 +105,7 @@ class Registry:
             FunctionType: _function,
             functools._lru_cache_wrapper: _cached_function,
             BuiltinFunctionType: _builtin,
+            MappingProxyType: _mapping_proxy,
         }
 
     def load_frameworks(self) -> None:
@@ -249,6 +252,13 @@ def _general(cls: type) -> Handler:
         return generator
     kind: Kind | None = objects.kind_for(cls)
     return kind or Reference(f"a {cls.__name__} keeps its state in C, out of reach")
+
+
+def _mapping_proxy(obj: Any) -> Handler:
+    (mapping,) = code.MAPPING_PROXY.take(obj)
+    # the attributes of a class are the class's
+    of_class = type(mapping) is dict and "__module__" in mapping and "__doc__" in mapping
+    return BENIGN if of_class else code.MAPPING_PROXY
 
 
 def _function(obj: Any) -> Handler:

@@ -399,7 +399,6 @@ def test_views_of_dicts_and_mapping_proxies_are_no_obstacle():
     assert names["proxy"]["a"] == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="the walk takes a mapping proxy for an atom")
 def test_what_only_a_mapping_proxy_leads_to_comes_back():
     names = {"proxy": types.MappingProxyType({"a": [1]})}
     after_restore(names, lambda: names["proxy"]["a"].append(2))

@@ -7,10 +7,12 @@ library and site-packages); a library's functions and classes are by reference.
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Iterable
 from types import (
     CellType,
     GetSetDescriptorType,
+    MappingProxyType,
     MemberDescriptorType,
     MethodType,
     WrapperDescriptorType,
@@ -161,6 +163,20 @@ class FixedKind:
         return ((f".{part}", value) for part, value in zip(self.parts, state))
 
 
+class MappingProxyKind(FixedKind):
+    """A read-only view of a dict, which others may change: ``Enum.__members__``, a signature's parameters."""
+
+    def take(self, obj: Any) -> State:
+        # no attribute leads to the mapping
+        return tuple(gc.get_referents(obj)[:1])
+
+    def build(self, cls: type, state: State) -> Any:
+        return MappingProxyType(*state)
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        return (("", mapping) for mapping in state)
+
+
 class BuiltinMethodKind(FixedKind):
     """``items.append``: a C method bound to an object."""
 
@@ -200,6 +216,7 @@ CELL = CellKind()
 FUNCTION = FunctionKind()
 CLASS = ClassKind()
 CACHED = CachedFunctionKind()
+MAPPING_PROXY = MappingProxyKind("mapping proxy", base=MappingProxyType)
 BUILTIN_METHOD = BuiltinMethodKind("builtin method", "__self__", "__name__")
 
 FIXED = {
@@ -214,4 +231,4 @@ FIXED = {
     )
 }
 
-__all__ = ["BUILTIN_METHOD", "CACHED", "CELL", "CLASS", "FIXED", "FUNCTION"]
+__all__ = ["BUILTIN_METHOD", "CACHED", "CELL", "CLASS", "FIXED", "FUNCTION", "MAPPING_PROXY"]
