@@ -18,7 +18,7 @@ from snapshot.statistics import sample
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: How many quantiles are kept for a step, from the least value to the greatest.
-LEVELS = 201
+LEVELS = 513
 #: At most so many steps are read.
 MOST_COLUMNS = 160
 
@@ -32,9 +32,11 @@ class Distributions:
 
     def shares(self, edges: Array) -> Array:
         """Shape (columns, bins): the share of each step's finite values between ``edges``."""
-        levels = np.linspace(0, 1, LEVELS)
-        below = np.array([_below(row, levels, edges) for row in self.quantiles]).reshape(-1, edges.size)
-        return np.diff(below, axis=1)
+        # each quantile stands for as many values; nothing is made up between two of them
+        below = [np.searchsorted(row, edges, side="left") for row in self.quantiles]
+        found: Array = np.diff(np.array(below).reshape(-1, edges.size), axis=1) / LEVELS
+        found[np.isnan(self.quantiles[:, 0])] = np.nan
+        return found
 
 
 class Sketches:
@@ -59,7 +61,9 @@ class Sketches:
 def quantiles(value: Array | None) -> Array:
     """Shape (:data:`LEVELS`,): evenly spaced quantiles of the finite values; NaN when there are none."""
     drawn = np.empty(0) if value is None else sample(value)
-    return np.quantile(drawn, np.linspace(0, 1, LEVELS)) if drawn.size else np.full(LEVELS, np.nan)
+    if not drawn.size:
+        return np.full(LEVELS, np.nan)
+    return np.quantile(drawn, np.linspace(0, 1, LEVELS), method="inverted_cdf")
 
 
 def thinned(line: Sequence[int], most: int) -> list[int]:
@@ -67,11 +71,3 @@ def thinned(line: Sequence[int], most: int) -> list[int]:
     if len(line) <= most:
         return list(line)
     return [line[place] for place in np.linspace(0, len(line) - 1, most).round().astype(int)]
-
-
-def _below(row: Array, levels: Array, edges: Array) -> Array:
-    """The share of values below each edge."""
-    if not np.isfinite(row[0]):
-        return np.full(edges.size, np.nan)
-    # equal quantiles are a spike: of several levels for one value interp takes any, and either end will do
-    return np.interp(edges, row, levels, left=0.0, right=1.0)

@@ -1,4 +1,4 @@
-"""A real JupyterLab, driven through headless Chromium: one server and one browser for all tests here.
+"""A real JupyterLab and Notebook 7, driven through headless Chromium: one server and browser for all tests here.
 
 Nothing outside this machine is reached: the page's requests to other hosts are
 stopped and fail the test, and so do errors in the browser's console.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ LAB = [
     "--allow-root",
     "--ServerApp.ip=127.0.0.1",
     "--LabApp.expose_app_in_browser=True",
+    "--JupyterNotebookApp.expose_app_in_browser=True",
     # neither news nor updates nor extensions from the net
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -73,9 +75,10 @@ class Notebook:
     page: Any
     name: str
     complaints: list[str] = field(default_factory=list)
+    place: str = "doc/tree"  #: JupyterLab; ``notebooks`` is Notebook 7
 
     def open(self, lab: Lab) -> None:
-        self.page.goto(f"{lab.address}doc/tree/{self.name}?reset&token={lab.token}")
+        self.page.goto(f"{lab.address}{self.place}/{self.name}?reset&token={lab.token}")
         self.page.wait_for_function(OPENED)
         self.wait_for_kernel()
 
@@ -143,6 +146,20 @@ class Notebook:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
         return SCREENSHOTS / f"{name}.png"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """The function that writes a notebook of these cells."""
+
+    def make(name: str, *sources: str) -> Path:
+        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+        made = nbformat.v4.new_notebook(cells=cells)
+        made.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        nbformat.write(made, tmp_path / name)
+        return tmp_path / name
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -225,9 +242,9 @@ def notebook(lab: Lab, browser: Any) -> Iterator[Any]:
     opened.page.on("console", listen)
     opened.page.on("pageerror", lambda error: opened.complaints.append(f"error: {error}"))
 
-    def open_copy(source: Path) -> Notebook:
+    def open_copy(source: Path, place: str = opened.place) -> Notebook:
         shutil.copy(source, lab.folder)
-        opened.name = source.name
+        opened.name, opened.place = source.name, place
         opened.open(lab)
         return opened
 

@@ -1,8 +1,5 @@
 """The Evolution widget answers while the kernel is busy with a cell."""
 
-from pathlib import Path
-
-import nbformat
 import pytest
 
 PICTURE = ".snapshot-evolution .widget-image"
@@ -25,25 +22,58 @@ while not Path("stop").exists():
 pytestmark = pytest.mark.browser
 
 
-def busy_notebook(folder: Path) -> Path:
-    """Three snapshots, their plot, and a cell that runs until a file called ``stop`` appears."""
-    sources = [TRAIN, "%snapshot plot w", RUN_UNTIL_STOPPED]
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip()) for source in sources])
-    made.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    nbformat.write(made, folder / "busy.ipynb")
-    return folder / "busy.ipynb"
-
-
-def test_the_slider_moves_the_picture_before_the_running_cell_ends(notebook, lab, tmp_path):
-    opened = notebook(busy_notebook(tmp_path))
+def test_the_slider_moves_the_picture_before_the_running_cell_ends(notebook, made, lab):
+    opened = notebook(made("busy.ipynb", TRAIN, "%snapshot plot w", RUN_UNTIL_STOPPED))
     opened.start_all()
     at_first = opened.picture(PICTURE)
     opened.wait_for_prompt(2, "[2]:")
     try:
-        opened.page.locator(HANDLE).first.press("ArrowLeft")
-        opened.wait_for_another_picture(PICTURE, at_first)
-        assert opened.prompt(3) == "[*]:"
+        for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight"):
+            opened.page.locator(HANDLE).first.press(key)
+            opened.wait_for_another_picture(PICTURE, at_first)
+            at_first = opened.picture(PICTURE)
+            assert opened.prompt(3) == "[*]:"
     finally:
         (lab.folder / "stop").touch()
+    opened.wait_for_prompt(3, "[3]:")
+    assert opened.errors() == []
+
+
+TRAIN_UNTIL_STOPPED = """
+from pathlib import Path
+from time import sleep
+step = 3
+while not Path("stop-training").exists():
+    w += np.arange(4) * 0.1
+    %snapshot store --step {step}
+    step += 1
+    sleep(0.05)
+"""
+FOLLOW = ".snapshot-evolution .widget-checkbox:has-text('Follow') input"
+CAPTION = ".snapshot-evolution [role=status]"
+
+
+def test_an_open_view_follows_a_training_while_its_cell_runs_until_it_is_told_not_to(notebook, made, lab):
+    opened = notebook(made("training.ipynb", TRAIN, "%snapshot plot w", TRAIN_UNTIL_STOPPED))
+    opened.start_all()
+    shown = [opened.picture(PICTURE)]
+    opened.wait_for_prompt(2, "[2]:")
+    try:
+        for _ in range(4):
+            opened.wait_for_another_picture(PICTURE, shown[-1])
+            shown.append(opened.picture(PICTURE))
+        assert opened.prompt(3) == "[*]:"
+        opened.centre(".snapshot-evolution")
+        opened.screenshot("evolution-follows")
+        opened.page.locator(FOLLOW).uncheck()
+        opened.page.locator(HANDLE).first.press("Home")  # answered after the switch, so nothing is under way
+        opened.page.wait_for_function(f"() => document.querySelector('{CAPTION}').innerText.includes('At step 0 ')")
+        steps = opened.page.locator(".snapshot-evolution .widget-readout").first.inner_text()
+        before = opened.picture(PICTURE)
+        opened.page.locator(FOLLOW).check()
+        opened.wait_for_another_picture(PICTURE, before)
+        assert "At step 0 " in opened.page.locator(CAPTION).inner_text(), steps
+    finally:
+        (lab.folder / "stop-training").touch()
     opened.wait_for_prompt(3, "[3]:")
     assert opened.errors() == []

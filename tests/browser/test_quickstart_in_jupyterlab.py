@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
@@ -50,3 +51,22 @@ def test_the_saved_notebook_shows_its_author_the_picture_without_the_kernel_that
     opened.screenshot("quickstart-reopened")
     assert opened.page.locator(STILL).is_visible()
     opened.forgive("model not found")  # JupyterLab's remark on the widget itself
+
+
+def test_the_saved_notebook_shows_the_picture_to_others_who_do_not_trust_it(notebook, lab):
+    opened = notebook(QUICKSTART)
+    opened.run_all()
+    opened.save()
+    opened.end_kernel()
+    theirs = nbformat.read(lab.folder / opened.name, as_version=4)
+    theirs.cells.append(nbformat.v4.new_markdown_cell("changed, so that its signature does not fit"))
+    opened.name = "theirs.ipynb"
+    nbformat.write(theirs, lab.folder / opened.name)
+
+    opened.open(lab)
+
+    opened.picture(STILL)
+    opened.centre(STILL)
+    opened.screenshot("quickstart-of-others")
+    assert opened.page.locator(STILL).is_visible()
+    assert opened.page.locator(PICTURE).count() == 0

@@ -1,8 +1,5 @@
 """The other views: Browse restores on a click, Compare draws what is chosen, Overview opens it."""
 
-from pathlib import Path
-
-import nbformat
 import pytest
 
 COMPARE, BROWSE = ".snapshot-compare", ".snapshot-browse"
@@ -30,20 +27,6 @@ while not Path("stop-browsing").exists():
 CHECK = "print('mean is', round(float(w.mean()), 3), 'rate is', rate)"
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def made(tmp_path):
-    """The function that writes a notebook of these cells."""
-
-    def make(name: str, *sources: str) -> Path:
-        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
-        made = nbformat.v4.new_notebook(cells=cells)
-        made.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        nbformat.write(made, tmp_path / name)
-        return tmp_path / name
-
-    return make
 
 
 def choose(opened, selector, text):

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ class Stored:
     damaged: frozenset = frozenset()
     reads: list = field(default_factory=list)
 
-    @property
+    @cached_property
     def variables(self):
         arrays = {path: np.asarray(value) for path, value in self.values.items()}
         return {
