@@ -28,6 +28,7 @@ Key = tuple[str, int]
 ContentKey = tuple[str, ...]
 
 _VALUES_KEPT = 6
+_HISTORIES_KEPT = 4
 NO_STATISTICS = Statistics(0, 0, nan, nan, nan, (nan,) * 7, nan)
 
 
@@ -104,16 +105,24 @@ class Readings:
     def __init__(self) -> None:
         self._statistics: dict[ContentKey, Statistics | str] = {}
         self._updates: dict[tuple[ContentKey, ContentKey], float] = {}
-        self._values: dict[tuple[str, bytes], Array] = {}
+        self._values: dict[ContentKey, Array] = {}
+        self._histories: dict[str, tuple[History, dict[Key, int]]] = {}
 
     def value(self, snapshot: Snapshot, path: str) -> Array:
         """The value as an array of numbers. Raises what reading raises; ``TypeError`` if no numbers."""
-        variable = snapshot.variables[path]
-        key = (path, variable.digest)
+        history, contents = self._histories.get(path) or (None, {})
+        content = contents.get((snapshot.run, snapshot.id))
+        if history is None or content is None:
+            (history,) = histories([path], [snapshot])
+            content = int(history.which[0])
+            if content < 0:
+                raise LookupError(f"{path}: not in snapshot #{snapshot.run}.{snapshot.id}")
+        key = history.key(content)
         if key not in self._values:
             while len(self._values) >= _VALUES_KEPT:
                 del self._values[next(iter(self._values))]
-            self._values[key] = as_numbers(snapshot[path], variable.dtype)
+            dtype = history.form(content).dtype
+            self._values[key] = as_numbers(history.value(content), dtype if isinstance(dtype, str) else "")
         self._values[key] = self._values.pop(key)  # the newest is last, the first goes first
         return self._values[key]
 
@@ -132,6 +141,7 @@ class Readings:
     def _series(self, history: History, snapshots: Sequence[Snapshot], places: Sequence[int]) -> Series:
         holding = [snapshots[place] for place in places]
         contents = history.which[places].tolist()
+        self._keep(history, holding, contents)
         parents = parents_of(snapshots, holding)
         before = [None if parent is None else contents[parent] for parent in parents]
         self._read(history, list(zip(contents, before, strict=True)))
@@ -140,6 +150,14 @@ class Readings:
             for snapshot, content, parent, old in zip(holding, contents, parents, before, strict=True)
         ]
         return Series(history.path, history.form(contents[-1]).role, tuple(points))
+
+    def _keep(self, history: History, holding: Sequence[Snapshot], contents: Sequence[int]) -> None:
+        """So that a value is found again without another look at all snapshots."""
+        self._histories.pop(history.path, None)
+        while len(self._histories) >= _HISTORIES_KEPT:
+            del self._histories[next(iter(self._histories))]
+        keys = ((snapshot.run, snapshot.id) for snapshot in holding)
+        self._histories[history.path] = history, dict(zip(keys, contents, strict=True))
 
     def _read(self, history: History, contents: Sequence[tuple[int, int | None]]) -> None:
         """Know the numbers of contents, and of the changes from what was before each of them."""
