@@ -25,7 +25,7 @@ from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.columns import ABSENT, IN_TABLE, Located, decode_column
 from snapshot.repository.content import StoredContent
 from snapshot.repository.folded import Fold
-from snapshot.repository.kept_statistics import Kept, KeptStatistics
+from snapshot.repository.kept_statistics import Kept, KeptStatistics, decode
 from snapshot.repository.reader import read_document
 from snapshot.repository.storage import Storage
 from snapshot.repository.stored_history import Run, StoredHistory, run_of_leaf, run_of_plain
@@ -133,7 +133,7 @@ class Histories:
                     left.setdefault((there.fold.run, number), []).append(history)
         self._add_tables(missing | left, contents)
         runs = dict.fromkeys(one.entry.header.run for one in contents)
-        read: Callable[[], Mapping[str, Kept]] = partial(self._kept.read, tuple(paths), runs)
+        read: Callable[[], Mapping[str, list[memoryview]]] = partial(self._kept.read, tuple(paths), runs)
         # of one path it is read anew each time, since there may be more by then, and the numbers are many
         read = cache(read) if len(paths) > 1 else read
         for history in found:
@@ -250,8 +250,8 @@ class Histories:
         return runs
 
 
-def _kept_of(read: Callable[[], Mapping[str, Kept]], path: str) -> Kept:
-    return read()[path]
+def _kept_of(read: Callable[[], Mapping[str, list[memoryview]]], path: str) -> Kept:
+    return decode(read()[path])
 
 
 def _add_column(history: StoredHistory, data: bytes | memoryview, there: _There) -> Array:

@@ -24,7 +24,7 @@ from snapshot.repository import layout
 from snapshot.repository.storage import Storage
 from snapshot.statistics import PERCENTILES, Statistics
 
-#: ``content`` and ``before`` are identities (:func:`identity`), ``before`` zeros where there is no update.
+#: ``content`` and ``before`` are identities, see :func:`identity`, ``before`` zeros where there is no update.
 ROW = np.dtype(
     [
         ("content", "V16"),
@@ -55,9 +55,14 @@ class Kept(NamedTuple):
     updates: dict[tuple[bytes, bytes], float]
 
 
-def identity(form: Form, key: str) -> bytes:
-    """What identifies a content of a path in these files: 16 bytes."""
-    return xxh3_128_digest(f"{form.dtype} {form.shape} {key}".encode())
+def identity(form: str, key: str) -> bytes:
+    """What identifies a content of a path in these files: 16 bytes; ``form`` is :func:`form_text`."""
+    return xxh3_128_digest(f"{form} {key}".encode())
+
+
+def form_text(form: Form) -> str:
+    """The part of an identity that many contents share."""
+    return f"{form.dtype} {form.shape}"
 
 
 def row_of(content: bytes, before: bytes, numbers: Statistics, update: float) -> bytes:
@@ -111,9 +116,9 @@ class KeptStatistics:
         self._storage = storage
         self._indices: dict[str, dict[str, tuple[int, int, str]]] = {}
 
-    def read(self, paths: Sequence[str], runs: Iterable[str]) -> dict[str, Kept]:
-        """What there is of each path; nothing of a damaged file or column."""
-        found = {path: Kept({}, {}) for path in paths}
+    def read(self, paths: Sequence[str], runs: Iterable[str]) -> dict[str, list[memoryview]]:
+        """What there is of each path, for :func:`decode`; nothing of a damaged file or column."""
+        found: dict[str, list[memoryview]] = {path: [] for path in paths}
         keys = [
             f"{layout.statistics_folder(run)}/{name}"
             for run in runs
@@ -127,7 +132,7 @@ class KeptStatistics:
         ]
         for (_, path, (_, _, digest)), data in zip(spans, self._columns(spans, len(paths) > _FEW), strict=True):
             if data is not None and xxh3_64_hexdigest(data) == digest:
-                _decode(data, found[path])
+                found[path].append(data)
         return found
 
     def _columns(
@@ -152,12 +157,15 @@ class KeptStatistics:
                 self._indices[key] = {}
 
 
-def _decode(data: memoryview, found: Kept) -> None:
-    rows = np.frombuffer(data, ROW)
-    columns = [rows[name].tolist() for name in ROW.names or ()]
-    for content, before, count, finite, sampled, mean, std, norm, percentiles, magnitude, update in zip(*columns):
-        found.numbers[content] = Statistics(
-            count, finite, mean, std, norm, tuple(percentiles), magnitude, bool(sampled)
-        )
-        if before != NONE:
-            found.updates[before, content] = update
+def decode(columns: Iterable[memoryview]) -> Kept:
+    """The rows of one path."""
+    found = Kept({}, {})
+    for data in columns:
+        rows = np.frombuffer(data, ROW)
+        values = [rows[name].tolist() for name in ROW.names or ()]
+        for content, before, count, finite, sampled, mean, std, norm, percentiles, magnitude, update in zip(*values):
+            numbers = Statistics(count, finite, mean, std, norm, tuple(percentiles), magnitude, bool(sampled))
+            found.numbers[content] = numbers
+            if before != NONE:
+                found.updates[before, content] = update
+    return found

@@ -13,7 +13,7 @@ from snapshot.history import Array
 from snapshot.repository import layout
 from snapshot.repository.entry import StoredLeaf
 from snapshot.repository.header import Header
-from snapshot.repository.kept_statistics import NONE, Collecting, identity, row_of
+from snapshot.repository.kept_statistics import NONE, Collecting, form_text, identity, row_of
 from snapshot.repository.storage import Storage
 from snapshot.repository.stored_history import Run, StoredHistory
 from snapshot.repository.table import Place, Table, block_out
@@ -119,7 +119,7 @@ def _numbers(history: StoredHistory, content: int) -> Array | None:
 
 
 def _identity(history: StoredHistory, content: int) -> bytes:
-    return identity(history.forms[history.form_of[content]], history.keys[content])
+    return identity(form_text(history.forms[history.form_of[content]]), history.keys[content])
 
 
 @lru_cache(maxsize=256)

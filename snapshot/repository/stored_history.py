@@ -18,7 +18,7 @@ from snapshot.history import TOGETHER, Array, Batch, Form, Numbers
 from snapshot.model import Leaf, Role, Variable, View, parse_dtype
 from snapshot.repository import layout
 from snapshot.repository.fetching import beginning, damage
-from snapshot.repository.kept_statistics import Kept, identity
+from snapshot.repository.kept_statistics import Kept, form_text, identity
 from snapshot.repository.storage import Storage
 from snapshot.repository.table import block_in, number_in
 
@@ -162,7 +162,9 @@ class StoredHistory:
     def kept(self) -> Numbers:
         """Those numbers that a :mod:`~snapshot.repository.statistician` has left."""
         kept = self.statistics()
-        places = {identity(self.forms[form], key): at for at, (form, key) in enumerate(zip(self.form_of, self.keys))}
+        texts = [form_text(form) for form in self.forms]
+        pairs = zip(self.form_of, self.keys, strict=True) if kept.numbers else ()
+        places = {identity(texts[form], key): at for at, (form, key) in enumerate(pairs)}
         return Numbers(
             {places[one]: numbers for one, numbers in kept.numbers.items() if one in places},
             {
