@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--note", "a remark kept with the snapshot", "TEXT"),
             Argument("--memory", "keep it in memory, do not write it to disk"),
         ),
+        doing="storing",
     ),
     Command(
         "restore",
@@ -61,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--initialize-rest", "give graph variables without a value their initial one"),
         ),
         rewrites=True,
+        doing="restoring",
     ),
     Command(
         "resume",
@@ -72,6 +74,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--defer", "let values wait for variables that do not exist yet"),
         ),
         rewrites=True,
+        doing="restoring",
     ),
     Command(
         "list",
@@ -130,8 +133,8 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--not", "store these again", "NAME", "+", fits=Fits.EXCLUDED),
         ),
     ),
-    Command("undo", "take back the last restore or assign", actions.undo, rewrites=True),
-    Command("redo", "do again what undo took back", actions.redo, rewrites=True),
+    Command("undo", "take back the last restore or assign", actions.undo, rewrites=True, doing="undoing"),
+    Command("redo", "do again what undo took back", actions.redo, rewrites=True, doing="redoing"),
     Command(
         "plot",
         "show how values evolve over the steps",
@@ -184,8 +187,8 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--trust", "load pickles that others stored too; a pickle may run any code"),
         ),
     ),
-    Command("flush", "wait until everything stored is on disk", actions.flush),
-    Command("close", "flush, and give up the repository", actions.close),
+    Command("flush", "wait until everything stored is on disk", actions.flush, doing="writing"),
+    Command("close", "flush, and give up the repository", actions.close, doing="writing"),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

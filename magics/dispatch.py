@@ -14,6 +14,7 @@ from snapshot.magics.actions import Call
 from snapshot.magics.door import Door
 from snapshot.magics.expansion import expanded
 from snapshot.magics.grammar import Command, HelpShown, parse
+from snapshot.magics.progress import progress_of
 from snapshot.magics.words import split
 from snapshot.wording import one_line
 
@@ -69,7 +70,8 @@ def run(door: Door, line: str, local: dict[str, Any] | None = None) -> None:
 
 def _act(command: Command, call: Call) -> None:
     try:
-        shown = command.run(call)
+        with progress_of(call.door, command.doing):
+            shown = command.run(call)
     except (OSError, ImportError) as error:
         if isinstance(error, SnapshotError) or command.verbatim:
             raise  # what a user's own expression raises comes with its traceback

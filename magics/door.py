@@ -30,6 +30,7 @@ class Door:
     def __init__(self, shell: Any) -> None:
         self.namespace: dict[str, Any] = shell.user_ns
         self.hidden: dict[str, Any] = shell.user_ns_hidden
+        self.has_front_end = hasattr(shell, "kernel")  #: whether widgets can be seen; a terminal has none
         self.home = Path.cwd() / DEFAULT_REPOSITORY
         self.made: Workspace | None = None  #: the workspace if there is one already
         self.seen: Sequence[Snapshot] = ()  #: what the timeline was when a command last looked

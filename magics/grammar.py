@@ -81,7 +81,8 @@ class Command:
 
     A ``verbatim`` command has one positional, which receives the rest of the line as
     it was typed: nothing is split, unquoted or expanded. One that ``rewrites`` changes the
-    variables, so that its cell is not counted among those that ran since.
+    variables, so that its cell is not counted among those that ran since. ``doing`` says what
+    one that may take long is doing.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     verbatim: bool = False
     rewrites: bool = False
+    doing: str = ""
 
     @property
     def usage(self) -> str:
