@@ -15,7 +15,7 @@ from typing import Any
 
 from snapshot.errors import SnapshotError
 from snapshot.model import Role, Snapshot, Variable
-from snapshot.statistics import Difference, as_numbers, difference
+from snapshot.statistics import Difference, as_numbers, difference, is_numeric
 from snapshot.wording import enumerated, printable, shortened
 
 _UNKNOWN = Difference(nan, nan, nan, nan)
@@ -181,6 +181,8 @@ def _change(a: Snapshot, b: Snapshot, path: str) -> Change:
     before, after = a.variables[path], b.variables[path]
     if after.role is Role.RNG:
         return Change(path, before, after, problem="another state")  # its numbers say nothing to anybody
+    if isinstance(after.dtype, str) and not is_numeric(after.dtype):
+        return Change(path, before, after, problem=f"other contents ({after.dtype})")
     if before.shape != after.shape:
         return Change(path, before, after, problem=f"shape {before.shape} → {after.shape}")
     try:

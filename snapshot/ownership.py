@@ -132,7 +132,7 @@ class LibraryGlobals:
 
     def refresh(self) -> None:
         """Look at modules imported since the last call."""
-        for name in [name for name in sys.modules if name not in self._seen]:
+        for name in [name for name in list(sys.modules) if name not in self._seen]:  # other threads import
             self._seen.add(name)
             module = sys.modules.get(name)
             if module is None or not issubclass(type(module), ModuleType):

@@ -69,11 +69,13 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
     _place_groups(made, handles, target, present)
     tainted = tainted_by(target, made.rebuild)
     for record in records:
+        before = present.records.get(id(record.owner))
         if record.kind.fixed:
             if id(record.owner) in tainted:
                 made.fixed.append(record)
+            elif before is not None and hasattr(record.kind, "header") and not same(before.state, record.state):
+                made.records.append(record)  # its parts stay as they are, not so what is written over them
             continue
-        before = present.records.get(id(record.owner))
         if before is record and not (made.rebuild and touches(record, made.rebuild, tainted)):
             continue
         wanted = record

@@ -76,6 +76,7 @@ FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
     "sklearn": "snapshot.adapters.sklearn",
     "ipywidgets": "snapshot.adapters.ipywidgets",
     "pandas": "snapshot.adapters.pandas",
+    "polars": "snapshot.adapters.polars",
     "jax": "snapshot.adapters.jax",
     "flax.nnx": "snapshot.adapters.flax",
 }

@@ -478,3 +478,11 @@ def test_of_equal_labels_in_one_place_a_workspace_means_its_own(tmp_path):
     workspace.restore("before")
     assert names["x"] == 1
     assert workspace["elsewhere"].run == other.run
+
+
+def test_a_slice_comes_back_with_the_parts_it_had(tmp_path):
+    stored = {"a": slice(1, None, 2), "b": slice(None), "c": slice(None, 3)}
+    Workspace(stored, tmp_path / "run.zarr").store("before")
+    found = {}
+    Workspace(found, tmp_path / "run.zarr").restore("before")
+    assert found == stored

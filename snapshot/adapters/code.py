@@ -157,7 +157,8 @@ class FixedKind:
         if cls is functools.partial:
             function, arguments, keywords = state
             return functools.partial(function, *arguments, **keywords)
-        return cls(*(part for part in state if part is not None))
+        # a property's last parts may be missing; a slice has all three, whatever they are
+        return cls(*state) if cls is slice else cls(*(part for part in state if part is not None))
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         return ((f".{part}", value) for part, value in zip(self.parts, state))

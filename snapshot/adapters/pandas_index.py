@@ -79,6 +79,7 @@ class IndexKind:
 
     name = "pandas.Index"
     fixed = True
+    header = True  #: its name can change, though its labels do not
     hashes = False
     lead = 0
 
@@ -88,13 +89,16 @@ class IndexKind:
 
     def take(self, obj: Any) -> State:
         known = self._known.get(id(obj))
-        if known is not None and known[0]() is obj and known[1][1] == _name(obj):
+        if known is not None and known[0]() is obj and _header_of(known[1]) == _header(obj):
             return known[1]
         found = _describe(obj)
         assert found is not None
-        key = id(obj)
-        self._known[key] = (ref(obj, lambda _: self._known.pop(key, None)), found)
+        self._remember(obj, found)
         return found
+
+    def _remember(self, obj: Any, state: State) -> None:
+        key = id(obj)
+        self._known[key] = (ref(obj, lambda _: self._known.pop(key, None)), state)
 
     def wrap(self, index: Any) -> Any:
         """``index``, or what stands for one that cannot be described: the same each time."""
@@ -106,7 +110,13 @@ class IndexKind:
         return known
 
     def put(self, obj: Any, state: State) -> None:
-        raise TypeError("an index cannot be changed")
+        """Names and frequency: the labels of an index never change."""
+        name, freq = _header_of(state)
+        if _name(obj) != name:
+            obj.names = list(name) if state[0] == _LEVELS else [name]
+        if state[0] == _DATES and obj.freqstr != freq:
+            obj.freq = freq
+        self._remember(obj, state)  # so that it counts as unchanged
 
     def build(self, cls: type, state: State) -> Any:
         how, name, *rest = state
@@ -145,6 +155,15 @@ def _arrow(obj: Any) -> bool:
 
 def _name(obj: Any) -> Any:
     return tuple(obj._names) if type(obj) is pd.MultiIndex else obj._name
+
+
+def _header(obj: Any) -> tuple[Any, str | None]:
+    """What can be changed in place: the name or names, and the frequency of dates."""
+    return _name(obj), obj.freqstr if type(obj) in (pd.DatetimeIndex, pd.TimedeltaIndex) else None
+
+
+def _header_of(state: State) -> tuple[Any, str | None]:
+    return state[1], state[3] if state[0] == _DATES else None
 
 
 def _describe(obj: Any) -> State | None:

@@ -305,3 +305,28 @@ def test_an_index_that_only_a_pickle_could_bring_back_is_named(tmp_path):
     Workspace({"df": frame}, tmp_path / "run.zarr").store("before")
     status = Workspace({"df": frame.copy()}, tmp_path / "run.zarr").restore("before")
     assert "df.index" in status.unused_reasons
+
+
+def test_names_and_the_frequency_of_indexes_come_back_in_the_same_indexes():
+    frame = pd.DataFrame({"a": [1, 2, 3]}, index=pd.date_range("2020", periods=3))
+    levels = pd.MultiIndex.from_product([[1, 2], ["a", "b"]], names=["p", "q"])
+    names = {"frame": frame, "levels": levels, "numbers": pd.Index([1, 2], name=("t", 1)), "s": pd.Series([1], ["x"])}
+    workspace = Workspace(names)
+    workspace.store("before")
+    objects = frame.index, frame.columns, levels, names["numbers"], names["s"].index
+
+    def headers():
+        found = [tuple(index.names) for index in objects]
+        return [*found, objects[0].freqstr, frame.index is objects[0], frame.columns is objects[1]]
+
+    before = headers()
+    frame.index.name, frame.columns.name, frame.index.freq = "II", "C", None
+    levels.names, names["numbers"].name, names["s"].index.name = ["u", "v"], "z", "k"
+    changed = headers()
+    status = workspace.restore("before")
+    assert headers() == before
+    assert {"frame.index", "frame.columns", "levels", "numbers", "s.index"} == set(status.changed)
+    workspace.undo()
+    assert headers() == changed
+    workspace.restore("before")
+    assert not workspace.restore("before").changed

@@ -44,7 +44,8 @@ def test_what_could_not_be_written_is_said_in_the_next_cell_and_in_the_list(kern
     kernel.run(VARIABLES + HELD)
     kernel.run("def held(self, entry):\n    raise OSError(28, 'No space left on device')\nWriter.commit = held")
     kernel.run("%snapshot store lost")
-    kernel.run("w = get_ipython()._snapshot_door.workspace; w._parts.archive._outbox.wait(); Writer.commit = ordinary")
+    kernel.run("outbox = get_ipython()._snapshot_door.workspace._parts.archive._outbox")
+    kernel.run("outbox.wait(); Writer.commit = ordinary")
     answer = kernel.run("%snapshot store next")
     assert "could not be written to disk: [Errno 28] No space left on device" in answer.err
     listed = kernel.run("%snapshot list").text
