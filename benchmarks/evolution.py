@@ -49,7 +49,7 @@ def make(place: Path, snapshots: int, variables: int) -> str:
             names[f"v{i}"] += 0.01 * rng.standard_normal(sizes[i], dtype=np.float32)
         names["w"] += 0.01 * rng.standard_normal((64, 64), dtype=np.float32)
         workspace.store(step=step)
-        if step % 16 == 15:
+        if step % 256 == 255:
             idle(workspace)
     idle(workspace)
     workspace.close()
@@ -57,7 +57,7 @@ def make(place: Path, snapshots: int, variables: int) -> str:
 
 
 def idle(workspace: Any) -> None:
-    """What a training step leaves time for: everything is written, and the numbers of what was."""
+    """A pause: everything is written, and the numbers of what was are computed."""
     workspace.flush()
     workspace._parts.archive._outbox._spare.flush()
 

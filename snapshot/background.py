@@ -11,6 +11,7 @@ import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -40,8 +41,15 @@ class Job(Protocol):
 class Background:
     """A queue of jobs and the thread that does them, in the order in which they were added."""
 
-    def __init__(self, name: str, idle: float = IDLE, when_idle: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        idle: float = IDLE,
+        when_idle: Callable[[], None] = lambda: None,
+        turns: Callable[[], AbstractContextManager[None]] = short_turns,
+    ) -> None:
         self._name = name
+        self._turns = turns
         self._idle = idle
         self._when_idle = when_idle
         self.begin_anew()
@@ -141,7 +149,7 @@ class Background:
 
     def _do(self, job: Job) -> None:
         try:
-            with short_turns():
+            with self._turns():
                 job.run()
         except BaseException as error:  # the thread goes on, and the next call of the user says so
             job.failed(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from snapshot.model import Snapshot
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Up to so many bytes are written in a moment.
 QUICK = 64 * 1024 * 1024
+#: Waits are cut into pieces of so many seconds, in case all is about to end.
+_PIECE = 0.25
 
 
 class Unwanted(Exception):
@@ -115,8 +117,12 @@ class Describe:
         self._outbox = outbox
 
     def run(self) -> None:
-        while not self._outbox.is_busy and self._outbox.writer.describe():
-            pass
+        # between the stores of a loop there is time, but two threads that run Python wait for each other
+        while (seconds := self._outbox.until_quiet()) is not None:
+            if seconds > 0:
+                sleep(min(seconds, _PIECE))
+            elif not self._outbox.writer.describe():
+                return
 
     def failed(self, error: BaseException) -> None:
         pass

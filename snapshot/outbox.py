@@ -12,8 +12,9 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from snapshot.background import Background, finish_at_exit
@@ -36,6 +37,8 @@ MOST_WAITING = 64
 #: holds them anyway; but what is not written cannot leave it for what is stored next, is
 #: lost if the kernel is killed, and has to be waited for when it ends.
 UNWRITTEN = 0.25
+#: After so many seconds without a store the numbers for plots are computed.
+QUIET = 0.25
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,9 @@ class Outbox:
         self.blocks.elsewhere = self._elsewhere
         self._entries = Entries(engine)
         self._background = Background("snapshot-writer", when_idle=self.blocks.free_buffers)
-        self._spare = Background("snapshot-statistics")  #: nobody waits for what it does
+        self._spare = Background("snapshot-statistics", turns=nullcontext)  #: nobody waits for what it does
         self._ended = False
+        self._quiet_since = 0.0
         self._jobs: dict[int, Write] = {}
         self._stored: dict[int, Stored] = {}
         self._reasons: dict[int, str] = {}
@@ -180,10 +184,11 @@ class Outbox:
 
     # --- how it stands
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something waits to be written, or everything is about to end."""
-        return bool(self._jobs) or self._ended
+    def until_quiet(self) -> float | None:
+        """Seconds until it has been quiet for :data:`QUIET`, if nothing is stored; None when all is about to end."""
+        if self._ended:
+            return None
+        return QUIET if self._jobs else self._quiet_since + QUIET - monotonic()
 
     def state(self, snapshot: Snapshot) -> str:
         """Where a snapshot of this run is, in a few words."""
@@ -269,7 +274,8 @@ class Outbox:
         number = job.entry.snapshot.id
         if self._jobs.get(number) is job:
             del self._jobs[number]
-        if not self.is_busy and not len(self._spare):
+        self._quiet_since = monotonic()
+        if not len(self._spare):
             self._spare.add(Describe(self))
         # A store that is under way counts its blocks only at its end: none that it found
         # in the pool may leave under it.

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import snapshot
+from snapshot import outbox
 from snapshot.history import histories
 from snapshot.repository import Repository, layout
 from snapshot.statistics import describe, update_size
@@ -157,3 +158,18 @@ def test_what_a_workspace_stores_is_described_behind_its_back(tmp_path):
     workspace._parts.archive._outbox._spare.flush()
     (history,) = histories(["w"], snapshot.open(tmp_path / "run.zarr").timeline)
     assert len(history.kept().of) >= 8
+
+
+def test_while_stores_follow_each_other_nothing_is_described(tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox, "QUIET", 3600)
+    names = {"w": np.zeros(1000)}
+    workspace = snapshot.Workspace(names, tmp_path / "run.zarr")
+    for _ in range(10):
+        names["w"] += 1
+        workspace.store()
+    workspace.flush()
+    waiting = workspace._parts.archive._outbox
+    waiting.finish()
+    waiting._spare.flush()
+    assert files(tmp_path / "run.zarr") == []
+    assert waiting.writer.describe()
