@@ -35,7 +35,13 @@ class Distributions:
         # each quantile stands for as many values; nothing is made up between two of them
         below = [np.searchsorted(row, edges, side="left") for row in self.quantiles]
         found: Array = np.diff(np.array(below).reshape(-1, edges.size), axis=1) / LEVELS
-        found[np.isnan(self.quantiles[:, 0])] = np.nan
+        for shares, row in zip(found, self.quantiles, strict=True):
+            if np.isnan(row[0]):
+                shares[:] = np.nan
+            elif np.count_nonzero(np.diff(row)) > LEVELS // 2:
+                # Of many values too few for a quantile of their own may lie here, up to the extremes.
+                reached = (edges[1:] > row[0]) & (edges[:-1] <= row[-1])
+                shares[reached & (shares == 0)] = 0.25 / LEVELS
         return found
 
 

@@ -74,7 +74,7 @@ def draw_updates(axes: Axes, series: Series, theme: Theme) -> Moving:
     floor_of = np.full(int(same.sum()), low)
     axes.plot(x[same], floor_of, clip_on=False, **(dots(theme.muted, 5) | {"marker": "v"}))
     if same.any():
-        write(axes, 1, low, "▾ no change", color=theme.muted, size=8, va="center", offset=(6, 0), over_y=True)
+        write(axes, 1, low, "▾ same", color=theme.muted, size=8, va="center", offset=(6, 0), over_y=True)
     return cursor(axes, x, np.where(same, low, updates), theme)
 
 

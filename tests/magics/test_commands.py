@@ -311,6 +311,31 @@ def test_plot_shows_the_view_of_the_named_paths(shown):
     assert view.data()["count"].shape == (2,)
 
 
+def test_plot_takes_expressions_a_statistic_and_a_range_of_steps(shown):
+    store = [line for step in range(4) for line in ("W += 1", f"%snapshot store --step {step}")]
+    view = shown(*store, '%snapshot plot "norm(W) / 2" lr --from 1 --to 2 --log --still --reference previous')
+    data = view.data()
+    assert (data["steps"], set(data["values"])) == ([1, 2], {"norm(W) / 2", "lr"})
+    view = shown("%snapshot plot W --statistic max")
+    assert view.data()["values"]["W"].tolist() == [6.0, 7.0, 8.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('%snapshot plot "norm(W - W9)"', "at “W9” (character 10): no stored variable has this path; nearest: W"),
+        ("%snapshot plot W @ W", 'an expression with blanks in it is written in quotes: "W @ '),
+        ("%snapshot plot W --from 7", "no snapshot has a step from 7 to"),
+        ("%snapshot plot W --reference nope", "There is no snapshot 'nope'"),
+    ],
+)
+def test_a_plot_that_cannot_be_is_one_line(run, line, says):
+    run("%snapshot store before --step 1")
+    with pytest.raises(UsageError) as found:
+        run(line)
+    assert says in str(found.value)
+
+
 def test_prune_gives_disk_space_back_when_asked(run, shell, capsys):
     shell.user_ns["large"] = np.random.default_rng(0).random(500_000)
     run("%snapshot store first")

@@ -1,3 +1,6 @@
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,3 +106,38 @@ def test_many_lines_are_drawn_and_the_first_are_in_colour(timeline):
     values = [{f"v{number}": float(number * index) for number in range(12)} for index in range(3)]
     evolution = Evolution(SimpleNamespace(timeline=timeline(*values)), "v*", statistic="mean")
     assert any("the first 6 in colour" in text for text in texts(evolution))
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "$x_", r"$\frac{", "a" * 400, "w\n2", "_^{}%"])
+def test_any_name_is_text_at_the_end_of_its_line_and_never_mathematics(timeline, name):
+    values = [{name: float(index), "other": 2.0 * index} for index in range(3)]
+    evolution = Evolution(SimpleNamespace(timeline=timeline(*values)), [name, "other"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evolution.view
+    assert not any(text.get_parse_math() for text in evolution.figure().findobj(Text) if text.get_text())
+    found = evolution.view.children[-2].value
+    assert "<script>" not in found
+
+
+def test_two_threads_that_move_two_views_at_once_get_the_pictures_of_one_thread(timeline):
+    sources = [source_of(timeline), source_of(timeline)]
+    views = [Evolution(sources[0], ["loss", "accuracy"]), Evolution(sources[1], "w")]
+
+    def pictures(evolution):
+        found = []
+        for index in (0, 3, 1, 4, 2):
+            evolution.select(index=index)
+            found.append(evolution.view.children[3].value)
+        return found
+
+    expected = [pictures(view) for view in views]
+    start = threading.Barrier(2)
+    again = [Evolution(sources[0], ["loss", "accuracy"]), Evolution(sources[1], "w")]
+
+    def together(evolution):
+        start.wait()
+        return pictures(evolution)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(together, again)) == expected

@@ -3,9 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import snapshot
 from snapshot.errors import BadExpression, PathNotFound
 from snapshot.widgets import Evolution
 from snapshot.widgets.expressions import parse
+from snapshot.workspace import Workspace
 
 RNG = np.random.default_rng(0)
 STORED = {
@@ -132,3 +134,16 @@ def test_what_no_step_can_compute_and_unknown_names_are_refused(source):
 
 def test_a_glob_that_matches_is_a_glob(source):
     assert Evolution(source, "model*w").data()["path"] == "model.w"
+
+
+def test_an_expression_over_a_repository_has_the_values_that_were_stored(tmp_path):
+    names = {"w": np.zeros((3, 3)), "w0": np.zeros((3, 3))}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    for step in range(4):
+        names["w"] += 1
+        workspace.store(step=step)
+    workspace.close()
+    evolution = Evolution(snapshot.open(tmp_path / "run.zarr"), ["norm(w - w0)", "w.T @ w"])
+    np.testing.assert_allclose(evolution.data()["mean"], [3.0, 6.0, 9.0, 12.0])
+    evolution.select("w.T @ w")
+    assert evolution.data()["percentiles"][-1].tolist() == [48.0] * 7
