@@ -149,7 +149,8 @@ def test_the_magics_import_widgets_only_inside_the_commands_that_plot():
         ("zarr", {"repository"}),
         ("IPython", {"magics", "widgets"}),
         ("matplotlib", {"widgets"}),
-        ("ipywidgets", {"widgets", "adapters"}),
+        # the magics show how far a long command is, without loading what draws
+        ("ipywidgets", {"widgets", "adapters", "magics"}),
         *((framework, {"adapters", "importers", "exporters"}) for framework in sorted(FRAMEWORKS)),
     ],
 )
