@@ -5,7 +5,7 @@ No widgets and no drawing here; :mod:`snapshot.widgets.evolution` joins the thre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,14 +13,13 @@ import numpy as np
 from snapshot.errors import PathNotFound, ReferenceNotFound, SnapshotError
 from snapshot.model import Snapshot, Variable
 from snapshot.widgets.captions import caption, curves_caption
-from snapshot.widgets.choices import are_drawn_together, first_choice, nearest, numeric_variables, select
+from snapshot.widgets.choices import are_drawn_together, first_choice, nearest
 from snapshot.widgets.curves import STATISTICS, Curves, CurvesFrame, curves_of
-from snapshot.widgets.derived import Computed, by_any_path, derived
-from snapshot.widgets.expressions import Expression, looks_like_one, parse
 from snapshot.widgets.frames import Frame
 from snapshot.widgets.histograms import Distributions, Sketches, thinned
 from snapshot.widgets.pooling import difference_of, pool
 from snapshot.widgets.series import Array, Key, Point, Readings, Series
+from snapshot.widgets.wanted import Wanted
 from snapshot.widgets.words import number, shorten
 
 #: What a step may be compared with, beside any other step.
@@ -61,9 +60,7 @@ class Viewpoint:
         self.statistic = statistic or "mean"
         self.source = source
         self._together = statistic is not None
-        self._wanted = tuple(wanted)
-        self._expressions: dict[str, Expression] = {}
-        self._computed = Computed()
+        self._wanted = Wanted(wanted)
         self._snapshots: dict[Key, Snapshot] = {}
         self._readings = Readings()
         self._sketches = Sketches()
@@ -75,50 +72,23 @@ class Viewpoint:
     def refresh(self, snapshots: Sequence[Snapshot] | None = None) -> None:
         """Read the timeline again. Stays at the chosen step, or at the newest if that was chosen."""
         snapshots = list(self.source.timeline if snapshots is None else snapshots)
-        snapshots, self.variables = self._selected(snapshots)
+        snapshots, self.variables = self._wanted.among(snapshots)
         self._snapshots = {(snapshot.run, snapshot.id): snapshot for snapshot in snapshots}
         if self.series is None and self.can_be_together:
             path: str | None = TOGETHER
         else:
             path = TOGETHER if self.curves else self.series.path if self.series else None
         if path != TOGETHER and path not in self.variables:
-            path = next(iter(self.variables), None) if self._wanted else first_choice(self.variables)
+            path = next(iter(self.variables), None) if self._wanted.texts else first_choice(self.variables)
         if path is None or not self.variables:
             self.series = self.curves = None
         else:
             self.choose(path)
 
-    def _selected(self, snapshots: list[Snapshot]) -> tuple[list[Snapshot], dict[str, Variable]]:
-        """The snapshots with what is computed in them, and the variables that were asked for."""
-        variables = numeric_variables(snapshots)
-        if not self._wanted or not snapshots:
-            return snapshots, variables
-        for text in self._wanted:
-            if text not in self._expressions and looks_like_one(text) and not self._is_stored(text, variables):
-                self._expressions[text] = self._parsed(text, variables)
-        if self._expressions:
-            snapshots = derived(snapshots, list(self._expressions.values()), self._computed)
-            variables = numeric_variables(snapshots)
-        return snapshots, select(variables, self._wanted, exact=self._expressions)
-
-    @staticmethod
-    def _parsed(text: str, variables: Mapping[str, Variable]) -> Expression:
-        if text.strip("+-*/@%<>=!&|^~. ") == "":
-            raise PathNotFound(nearest(text, variables))
-        known = by_any_path(variables)
-        return parse(text, known, lambda path: nearest(path, known).partition(": ")[2])
-
-    @staticmethod
-    def _is_stored(text: str, variables: Mapping[str, Variable]) -> bool:
-        try:
-            return bool(select(variables, [text]))
-        except PathNotFound:
-            return False
-
     @property
     def can_be_together(self) -> bool:
         """Whether :data:`TOGETHER` may be chosen."""
-        return bool(self.variables) and (self._together or are_drawn_together(self.variables, self._wanted))
+        return bool(self.variables) and (self._together or are_drawn_together(self.variables, self._wanted.texts))
 
     @property
     def points(self) -> Sequence[Point]:
