@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from typing import Any
 
+import numpy as np
+
 from snapshot.adapters.protocol import Array
 from snapshot.block_writes import BlockWrites
 from snapshot.blocks import view_of
@@ -55,6 +57,7 @@ class Application:
         with interrupts_wait():
             try:
                 self._build_leaves()
+                self._move_leaves()
                 self._write_leaves()
                 self._write_groups()
                 self._write_records()
@@ -106,6 +109,16 @@ class Application:
             if dense and memory.shape == wanted.shape and memory.dtype == parse_dtype(wanted.dtype):
                 return view_of(memory, leaf)
         return self._target.read(handle, self._blocks)
+
+    def _move_leaves(self) -> None:
+        """Give live leaves memory of their own, then others a part of it: what they hold is written afterwards."""
+        views = [handle for handle in self._plan.moves if self._target.leaves[handle].leaf.view is not None]
+        own = [handle for handle in self._plan.moves if handle not in views]
+        for handle in (*own, *views):
+            obj, adapter = handle.get(), handle.adapter
+            self._where = f"an object of type {type(obj).__name__}"
+            contents = self._view_contents(handle) if handle in views else np.array(adapter.view(obj))
+            self._undo.append(adapter.move(obj, self._target.leaves[handle].form, contents))  # type: ignore[attr-defined]
 
     def _write_leaves(self) -> None:
         with closing(BlockWrites(self._plan.write, self._target, self._present, self._blocks)) as parts:

@@ -49,7 +49,7 @@ def assigned(
             if record is None:
                 raise not_found([path], (*content.variables, *roots))
             records[id(record.owner)] = record
-    target = replace(present, leaves=leaves, records=records, roots=roots, paths=present.paths)
+    target = replace(present, leaves=leaves, records=records, roots=roots, paths=present.paths, observed=False)
     return target, Choice(names=frozenset(roots), leaves=frozenset(leaves))
 
 

@@ -49,6 +49,7 @@ class Capture:
     names: Mapping[str, type | None]  #: every name present then -> the type it was bound to
     failed: Mapping[AnyHandle, str] = field(default_factory=dict)
     sealed: Collection[int] = ()  #: ids of objects whose unchanging contents only a pickle has
+    observed: bool = False  #: who shares memory with whom is as it was seen, and not put together from parts
     paths: Any = None  #: filled in by snapshot.paths when first asked for
 
     @cached_property
@@ -212,6 +213,7 @@ def capture(
         types,
         failed,
         walked.sealed,
+        observed=True,
     )
     if previous is not None:
         _share(made, previous)

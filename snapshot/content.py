@@ -16,9 +16,12 @@ from snapshot.graph import decode_groups, encode_groups
 from snapshot.handles import Handle
 from snapshot.model import Leaf, Role, Variable
 from snapshot.outline import outline
+from snapshot.ownership import is_users_module
 from snapshot.paths import numbers_of
 from snapshot.registry import ATOMS
 from snapshot.selection import not_found
+
+_MODULE = "a module: what its variables hold is not stored"
 
 
 class MemoryContent:
@@ -50,10 +53,11 @@ class MemoryContent:
     @cached_property
     def report(self) -> Mapping[str, str]:
         """Path -> why its contents were not stored."""
+        found = {name: _MODULE for name, root in self.capture.roots.items() if is_users_module(root)}
         if not (self.capture.references or self.capture.failed or self.capture.groups):
-            return {}  # without naming everything first
+            return found  # without naming everything first
         named = self._engine.paths(self.capture)
-        found = {
+        found |= {
             named.objects[key]: reason for key, (_, reason) in self.capture.references.items() if key in named.objects
         }
         found.update({named.of(handle): reason for handle, reason in self.capture.failed.items()})

@@ -117,6 +117,14 @@ def is_our_type(cls: type) -> bool:
     return isinstance(module, str) and (module == "snapshot" or module.startswith("snapshot."))
 
 
+def is_users_module(obj: Any) -> bool:
+    """Whether an object is a module that the user wrote."""
+    if not issubclass(type(obj), ModuleType):
+        return False
+    name = vars(obj).get("__name__")
+    return type(name) is str and not is_library(name) and not is_ours(obj)
+
+
 class LibraryGlobals:
     """Which objects library modules hold as globals, by id.
 

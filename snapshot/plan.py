@@ -17,6 +17,7 @@ from snapshot.handles import Handle, PartHandle
 from snapshot.kept_code import is_code, keep_code
 from snapshot.ownership import is_ours
 from snapshot.placing import holders
+from snapshot.sharing import moves
 from snapshot.walk import Record
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -32,6 +33,8 @@ class Plan:
     fresh: dict[AnyHandle, None] = field(default_factory=dict)  #: made anew for this restore, contents and all
     write: list[AnyHandle] = field(default_factory=list)
     matched: list[AnyHandle] = field(default_factory=list)
+    moves: list[Handle] = field(default_factory=list)  #: live leaves that get other memory before they are written
+    apart: list[Handle] = field(default_factory=list)  #: live leaves that shared memory and cannot any more
     heirs: dict[int, Any] = field(default_factory=dict)  #: id of a closed session -> the open one in its place
     group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
     fixed: list[Record] = field(default_factory=list)
@@ -65,6 +68,7 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
     records, handles = reachable(target, choice)
     for handle in handles:
         _place_leaf(made, handle, target, present)
+    _follow_memory(made, target, present)
     _follow_bases(made, target)
     _place_groups(made, handles, target, present)
     tainted = tainted_by(target, made.rebuild)
@@ -167,6 +171,22 @@ def _place_leaf(made: Plan, handle: AnyHandle, target: Capture, present: Capture
         made.write.append(handle)
     else:
         made.rebuild[handle] = reason
+
+
+def _follow_memory(made: Plan, target: Capture, present: Capture) -> None:
+    """Leaves that share memory now and did not, or that did and do not now."""
+    found = moves(target, present, (*made.matched, *made.write))
+    for handle in (*found.apart, *found.together):
+        if hasattr(handle.adapter, "move"):
+            made.moves.append(handle)
+            if handle in made.matched:
+                made.matched.remove(handle)
+                made.write.append(handle)
+        elif handle in found.apart:
+            (made.write if handle in made.write else made.matched).remove(handle)
+            made.rebuild[handle] = "it lies in memory of another object now, and did not when it was stored"
+        else:
+            made.apart.append(handle)
 
 
 def _follow_bases(made: Plan, target: Capture) -> None:

@@ -54,8 +54,10 @@ def status_of(
         if type(record.owner) is not Handle or getattr(record.owner.adapter, "whole", False)
     ]
     kept = [named.objects.get(key, "?") + name for key, names in made.kept_inside.items() for name in names]
+    notes_of_memory = [f"{named.of(one)}: does not share memory any more as it did" for one in made.apart]
     staying = _staying(target, present, engine, made)
     notes = [f"{named.objects.get(key, '?')}: {note}" for key, note in made.notes.items()]
+    notes += notes_of_memory
     notes += [f"made since, kept: {enumerated(staying, 4)}"] if staying else []
     references = MemoryContent(target, engine).report
     in_scope = {p: r for p, r in references.items() if chosen is None or root_of(p) in chosen}

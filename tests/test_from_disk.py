@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -486,3 +487,11 @@ def test_a_slice_comes_back_with_the_parts_it_had(tmp_path):
     found = {}
     Workspace(found, tmp_path / "run.zarr").restore("before")
     assert found == stored
+
+
+def test_a_partial_made_again_has_its_arguments(tmp_path):
+    stored = {"binary": partial(int, base=2), "nested": partial(partial(dict, a=1), b=2)}
+    Workspace(stored, tmp_path / "run.zarr").store("before")
+    found = {}
+    Workspace(found, tmp_path / "run.zarr").restore("before")
+    assert (found["binary"]("11"), found["nested"]()) == (3, {"a": 1, "b": 2})

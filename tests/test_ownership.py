@@ -250,7 +250,7 @@ def test_a_module_beside_the_notebook_is_the_users(tmp_path, monkeypatch):
 
     workspace = around(names, change)
     assert (model.weights[0], own.Model.instances, own.count(), own.state) == (0, [], 1, [1])
-    assert not workspace["before"].report
+    assert workspace["before"].report == {"own": "a module: what its variables hold is not stored"}
     del sys.modules["own_module_of_test"]
 
 
@@ -332,7 +332,7 @@ def test_values_of_libraries_immutable_types_are_no_news():
     }  # fmt: skip
     expected = dict(names)
     workspace = around(names, lambda: names.update(dict.fromkeys(names)), code="restore")
-    assert not workspace["before"].report
+    assert workspace["before"].report == {"own": "a module: what its variables hold is not stored"}
     assert all(names[name] is value for name, value in expected.items())
 
 

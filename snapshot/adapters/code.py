@@ -156,9 +156,11 @@ class FixedKind:
             raise TypeError(f"a {self.name} is not made by calling {cls.__qualname__}")
         if cls is functools.partial:
             function, arguments, keywords = state
-            return functools.partial(function, *arguments, **keywords)
-        # a property's last parts may be missing; a slice has all three, whatever they are
-        return cls(*state) if cls is slice else cls(*(part for part in state if part is not None))
+            made: Any = functools.partial(function)
+            # not **keywords: that dict may be filled later, and is to be this one's own
+            made.__setstate__((function, arguments, keywords, {}))
+            return made
+        return cls(*state)
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         return ((f".{part}", value) for part, value in zip(self.parts, state))

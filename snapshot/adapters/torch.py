@@ -8,7 +8,7 @@ gradient. Other layouts are in ``torch_layouts``, classes that wrap tensors in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,6 +92,18 @@ class TensorAdapter(TensorLeaf):
     def touched(self, obj: Any) -> None:
         """The memory under ``obj`` was written through another object, whose changes may not count as its own."""
         count_change(obj)
+
+    def move(self, obj: Any, form: Form, contents: Array) -> Callable[[], None]:
+        """Let ``obj`` lie in the memory of ``contents``; returns what takes that back."""
+        before = obj.data
+
+        def lie_in(other: Any) -> None:
+            with writing(obj):
+                obj.data = other
+            count_change(obj)  # ``.data`` does not: a graph that saved it would give a wrong gradient
+
+        lie_in(self.build(form, contents).data)
+        return lambda: lie_in(before)
 
     def build(self, form: Form, contents: Array) -> Any:
         wanted = dict(form.meta)

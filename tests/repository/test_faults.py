@@ -19,8 +19,8 @@ from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, WrapperStore
 
 from snapshot import SnapshotWarning, Workspace
-from snapshot.reading import Records
 from snapshot.errors import RepositoryError
+from snapshot.reading import Records
 from snapshot.repository import Repository
 
 NOW = timedelta(0)
