@@ -332,7 +332,7 @@ def test_values_of_libraries_immutable_types_are_no_news():
     }  # fmt: skip
     expected = dict(names)
     workspace = around(names, lambda: names.update(dict.fromkeys(names)), code="restore")
-    assert workspace["before"].report == {"own": "a module: what its variables hold is not stored"}
+    assert not workspace["before"].report
     assert all(names[name] is value for name, value in expected.items())
 
 

@@ -6,7 +6,6 @@ import pytest
 from snapshot import Workspace
 from snapshot.errors import PathNotFound
 from snapshot.model import Role
-from snapshot.present import present
 from snapshot.widgets import Compare
 
 PNG = b"\x89PNG"
@@ -96,7 +95,7 @@ def test_numbers_and_text_are_shown_as_text_also_inside_containers():
     workspace.store("before")
     names.update(lr=0.05, name="sgd", kind="text")
     names["config"]["layers"] = 3
-    comparison = Compare(workspace["before"], present(workspace))
+    comparison = Compare(workspace["before"], workspace.present())
     texts = {path: comparison.data(path)["texts"] for path in ("lr", "name", "config['layers']", "kind")}
     assert texts == {
         "lr": ("0.1", "0.05"), "name": ("adam", "sgd"), "config['layers']": ("2", "3"), "kind": ("a int", "a str"),
