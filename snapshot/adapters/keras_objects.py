@@ -68,7 +68,7 @@ class ObjectKind:
     def put(self, obj: Any, state: State) -> None:
         half = len(state) // 2
         wanted, present = dict(zip(state[:half], state[half:])), dict(_pairs(obj))
-        _put_variables(wanted, present)
+        _put_variables(obj, wanted, present)
         _put_attributes(obj, wanted, present)
         put_layers(obj, wanted, present)
         made_since = {key: value for key, value in present.items() if key not in wanted}
@@ -214,18 +214,25 @@ def _torch_members(obj: Any) -> Iterator[tuple[str, Any]]:
                 yield intern(f"{holder}.{name}"), value
 
 
-def _put_variables(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+def _put_variables(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     for key, value in wanted.items():
         live: Any = present.get(key)
         if live is value or not _is_variable(value):
             continue
         if not _is_variable(live):
-            raise DoesNotFit(f"{value.name} does not exist here yet: call the model on data once, then restore again")
+            raise DoesNotFit(_why_absent(obj, value))
         # a stored one that found no live object when it was looked for, or did not fit
         reason = VARIABLE.misfit(live, VARIABLE.form(value))
         if reason is not None:
             raise DoesNotFit(f"{live.path} {reason}: make the model as it was, or restore other names only")
         VARIABLE.assign(live, VARIABLE.view(value).copy())
+
+
+def _why_absent(obj: Any, variable: Any) -> str:
+    if getattr(obj, "built", False):
+        how = "make it as it was, or restore other names only; what quantize() did cannot be taken back"
+        return f"{obj.name} has no {variable.name} any more: {how}"
+    return f"{variable.name} does not exist here yet: call the model on data once, then restore again"
 
 
 def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
