@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from snapshot.adapters.containers import State
@@ -34,4 +35,5 @@ def _attributes(state: State) -> dict[str, Any]:
 
 def is_code(value: Any) -> bool:
     """Whether a value is code: a function, a class, or a method's wrapper."""
-    return issubclass(type(value), (*CODE_TYPES, *framework_code, type, property, classmethod, staticmethod))
+    wrappers = property, cached_property, classmethod, staticmethod
+    return issubclass(type(value), (*CODE_TYPES, *framework_code, type, *wrappers))

@@ -12,7 +12,7 @@ import io
 import pickle
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 
 from snapshot import signing
+from snapshot.adapters.code import cached_property_of
 from snapshot.adapters.protocol import LeafAdapter
 from snapshot.capture import Capture
 from snapshot.graph import needs_pickle
@@ -94,6 +95,12 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def persistent_id(self, obj: Any) -> Any:
         number = self._numbers.get(id(obj))
         return None if number is None else ("leaf", number)
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is cached_property:
+            # before Python 3.12 it has a lock, for which alone no instance of its class could be pickled
+            return cached_property_of, (obj.func, obj.attrname)
+        return super().reducer_override(obj)
 
 
 def _dump(root: Any, numbers: dict[int, int]) -> bytes | None:

@@ -71,3 +71,22 @@ def test_the_pickle_that_is_used_again_is_the_one_that_is_loaded(workspace, name
     later.restore("third", only=["one"])
     assert fresh["one"].parts == [3]
     assert fresh["one"].name == "one"
+
+
+def test_an_object_whose_class_has_a_cached_property_needs_no_more_than_others(tmp_path):
+    names = {"__name__": "__main__"}
+    exec(
+        "import functools\nclass Part: pass\nclass Whole:\n    def __init__(self): self.part = Part()\n"
+        "    @functools.cached_property\n    def size(self): return 5",
+        names,
+    )
+    whole = names["Whole"]()
+    whole.part.items = [1]
+    # classes of a notebook are pickled by value, with all that is in them
+    names["Whole"].__module__ = names["Part"].__module__ = "__main__"
+    workspace = Workspace({"whole": whole}, tmp_path / "run.zarr")
+    assert not workspace.store("before").report
+    workspace.close()
+    found = {}
+    assert not Workspace(found, tmp_path / "run.zarr").restore("before").unused
+    assert (found["whole"].part.items, found["whole"].size) == ([1], 5)

@@ -166,6 +166,20 @@ class FixedKind:
         return ((f".{part}", value) for part, value in zip(self.parts, state))
 
 
+def cached_property_of(function: Any, name: str | None) -> Any:
+    """A ``cached_property`` as it is in a class."""
+    made = functools.cached_property(function)
+    made.attrname = name
+    return made
+
+
+class CachedPropertyKind(FixedKind):
+    """Before Python 3.12 it has a lock, which is nobody's state."""
+
+    def build(self, cls: type, state: State) -> Any:
+        return cached_property_of(*state)
+
+
 class MappingProxyKind(FixedKind):
     """A read-only view of a dict, which others may change: ``Enum.__members__``, a signature's parameters."""
 
@@ -227,6 +241,7 @@ FIXED = {
     for kind in (
         FixedKind("method", "__func__", "__self__", base=MethodType),
         FixedKind("partial", "func", "args", "keywords", base=functools.partial),
+        CachedPropertyKind("cached property", "func", "attrname", base=functools.cached_property),
         FixedKind("property", "fget", "fset", "fdel", base=property),
         FixedKind("classmethod", "__func__", base=classmethod),
         FixedKind("staticmethod", "__func__", base=staticmethod),
