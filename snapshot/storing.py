@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from types import ModuleType
@@ -25,8 +25,12 @@ def store(
     step: int | None,
     note: str,
     memory: bool,
+    told: Callable[[], None],
 ) -> Snapshot:
-    """Store what is ``wanted``; ``excluded`` are the patterns among its exclusions that were given just now."""
+    """Store what is ``wanted``, then call ``told``.
+
+    ``excluded`` are the patterns among its exclusions that were given just now.
+    """
     started = perf_counter()
     parts.archive.settle()
     before = parts.shelf.mark()
@@ -50,10 +54,11 @@ def store(
             len(parts.excluded),
             unstored,
         )
-        if send is not None:
-            # last of all: whatever is interrupted before this never gets to the thread
-            with interrupts_wait():
+        # last of all: whatever is interrupted before this never gets to the thread
+        with interrupts_wait():
+            if send is not None:
                 send()
+            told()
     except BaseException:
         # whoever interrupts a store expects no snapshot, neither here nor on disk
         with interrupts_wait():

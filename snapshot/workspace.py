@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from snapshot.archive import Archive
@@ -178,9 +179,9 @@ class Workspace:
             check_label(label)
         wanted = Wanted(as_patterns(only), (*self._parts.excluded, *as_patterns(exclude)), also)
         with self._parts.lock:
-            made = store(self._parts, label, wanted, as_patterns(exclude), step=step, note=note, memory=memory)
-        tell(self)
-        return made
+            now = as_patterns(exclude)
+            told = partial(tell, self)
+            return store(self._parts, label, wanted, now, step=step, note=note, memory=memory, told=told)
 
     # --- restoring
 

@@ -1,5 +1,7 @@
 """Every test has a key of its own to sign with: nothing is read from or written to the tester's home."""
 
+import sys
+
 import pytest
 
 
@@ -8,6 +10,15 @@ def _the_testers_key_is_left_alone(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNAPSHOT_SECRET_FILE", str(tmp_path_factory.mktemp("secrets") / "mine"))
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _tensorflows_seed_is_nobodys_else():
+    """A report says that a seed was set; it must not be that of a file that ran before in this process."""
+    yield
+    random = getattr(sys.modules.get("tensorflow"), "random", None)
+    if random is not None:
+        random.set_seed(None)
 
 
 @pytest.fixture

@@ -275,7 +275,7 @@ def test_what_cannot_be_stored_is_named_with_its_reason(notebook, name):
 
 def test_nothing_else_is_reported(notebook):
     rows = [line.split()[0] for line in notebook.report.splitlines() if line.startswith("  ")]
-    assert {path.split(".")[0] for path in rows} == {"path", "(tf", *NAMES_OF_UNSTORABLE}
+    assert {path.split(".")[0] for path in rows} == {"path", "(tf", "kept", *NAMES_OF_UNSTORABLE}
     assert f"{len(rows) - 1} by reference" in notebook.stored
 
 

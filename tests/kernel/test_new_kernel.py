@@ -204,7 +204,7 @@ def test_somebody_else_gets_the_rest_and_is_told_what_would_need_trust(start, ye
 
 
 def test_the_message_is_two_lines_at_most(today):
-    assert len(today.restored.text.strip().splitlines()) <= 2
+    assert len(today.restored.out.strip().splitlines()) <= 2
     assert today.restored.out.startswith("restored before: ")
 
 
