@@ -24,10 +24,10 @@ class Moves:
 
 def moves(target: Capture, present: Capture, live: Iterable[AnyHandle]) -> Moves:
     """What has to move before the contents of ``target`` can be written."""
-    known = [one for one in live if type(one) is Handle and not one.adapter.immutable and one in present.leaves]
     found = Moves()
     if not (target.observed and present.observed):
         return found
+    known = [one for one in live if type(one) is Handle and not one.adapter.immutable and one in present.leaves]
     if not any(capture.leaves[one].leaf.view for one in known for capture in (target, present)):
         return found
     stored = {one: _owner(target, one) for one in known}
@@ -37,9 +37,10 @@ def moves(target: Capture, present: Capture, live: Iterable[AnyHandle]) -> Moves
         base = by_number.get(stored[one])
         if base is not one and base is not None and (now[one] != now[base] or _lies_elsewhere(target, present, one)):
             found.together.append(one)
+    joining = set(found.together)
     for members in _groups(now).values():
         anchor = next((one for one in members if one.number == now[one]), members[0])
-        found.apart += [one for one in members if stored[one] != stored[anchor] and one not in found.together]
+        found.apart += [one for one in members if stored[one] != stored[anchor] and one not in joining]
     return found
 
 
