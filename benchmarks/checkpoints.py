@@ -1,6 +1,7 @@
 """What keeping values on disk costs, beside the formats people write checkpoints in.
 
     python benchmarks/checkpoints.py [--repeats 3] [--peers snapshot,safetensors] [--shapes big,middle,small]
+                                     [--full-memory]
     python benchmarks/checkpoints.py --history [--snapshots 1000]
     python benchmarks/checkpoints.py --many [--snapshots 10000]
 
@@ -18,7 +19,13 @@ The first compares 1 GB in 10 arrays (``big``), 1 GB in 1,000 (``middle``) and 2
 the time until ``flush`` has returned as well, and is what its ratios are made of. The
 others return with the file written, and their ``restore`` makes new arrays; snapshot's
 writes into the live ones, checks every hash and can be undone. Nothing is forced to the
-platter by anyone; files are in the page cache.
+platter by anyone; files are in the page cache. Each peer has written and read one small
+array before, so that no import is measured.
+
+With ``--full-memory`` free memory is filled with pages of a file before each peer begins,
+as it is on a machine that has been in use for a while. Some virtual machines hand memory
+that is free back to their host, and the first touch of a page then costs ten times a copy,
+for one peer or another as it happens.
 
 ``--history`` reads one element of one array out of many stored states; ``--many`` opens a
 repository with many snapshots, and stores into it and into one that has ten.
@@ -29,6 +36,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -80,6 +88,7 @@ class Files:
     """One file a state: a function that writes it, one that reads it, one that reads one value."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir()
         self.folder = folder
 
     def store(self, arrays: Arrays, number: int) -> None:
@@ -217,7 +226,8 @@ def measure(name: str, shape: str) -> dict[str, float]:
     begin = arrays["array_7"].copy()
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        peer = PEERS[name](Path(temporary))
+        warm_up(PEERS[name](Path(temporary, "warm")))
+        peer = PEERS[name](Path(temporary, "measured"))
 
         def write(phase: str, number: int) -> None:
             gc.collect()
@@ -245,6 +255,26 @@ def measure(name: str, shape: str) -> dict[str, float]:
         found["one value"] = time.perf_counter() - start
         check(name, value, begin)
     return found
+
+
+def warm_up(peer: Any) -> None:
+    """Let a peer import and set up what it needs, with one small array."""
+    peer.store({"array": np.zeros(10, np.float32)}, 0)
+    peer.settle()
+    peer.leave()
+    peer.restore({"array": np.ones(10, np.float32)}, 0)
+    peer.one(0, "array")
+
+
+def fill_memory(folder: Path) -> None:
+    """Leave no memory free: read a file that is as large as it is. It has no blocks on disk."""
+    place = folder / "pages"
+    with place.open("ab+", buffering=0) as file:
+        file.truncate(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        file.seek(0)
+        buffer = bytearray(4 * 1024 * 1024)
+        while file.readinto(buffer):
+            pass
 
 
 def check(name: str, found: Any, expected: Any) -> None:
@@ -364,6 +394,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--full-memory", action="store_true")
     parser.add_argument("--history", action="store_true")
     parser.add_argument("--many", action="store_true")
     parser.add_argument("--snapshots", type=int, default=0)
@@ -376,19 +407,22 @@ def main() -> None:
     elif options.many:
         print(many(options.snapshots or 10_000))
     else:
-        compare(options.peers.split(","), options.shapes.split(","), options.repeats)
+        compare(options.peers.split(","), options.shapes.split(","), options.repeats, options.full_memory)
 
 
-def compare(peers: list[str], shapes: list[str], repeats: int) -> None:
-    for shape in shapes:
-        results: dict[str, list[dict[str, float]]] = {name: [] for name in peers}
-        for _ in range(repeats):
-            for name in peers:
-                command = [sys.executable, __file__, "--one", name, shape]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                results[name].append(json.loads(done.stdout.splitlines()[-1]))
-        middle = {name: medians(found) for name, found in results.items()}
-        print(table(middle, shape, repeats), end="\n\n", flush=True)
+def compare(peers: list[str], shapes: list[str], repeats: int, full_memory: bool) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        for shape in shapes:
+            results: dict[str, list[dict[str, float]]] = {name: [] for name in peers}
+            for _ in range(repeats):
+                for name in peers:
+                    if full_memory:
+                        fill_memory(Path(temporary))
+                    command = [sys.executable, __file__, "--one", name, shape]
+                    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                    results[name].append(json.loads(done.stdout.splitlines()[-1]))
+            middle = {name: medians(found) for name, found in results.items()}
+            print(table(middle, shape, repeats), end="\n\n", flush=True)
 
 
 def medians(repeats: list[dict[str, float]]) -> dict[str, float]:
