@@ -18,9 +18,9 @@ import numpy as np
 from snapshot.adapters.protocol import Array
 from snapshot.block_writes import BlockWrites
 from snapshot.blocks import view_of
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.errors import RestoreFailed
-from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.handles import AnyHandle, Handle, Handles, PartHandle
 from snapshot.model import parse_dtype
 from snapshot.plan import MISSING, Plan
 from snapshot.pool import Blocks

@@ -10,12 +10,12 @@ import numpy as np
 
 from snapshot.adapters.protocol import is_leaf_adapter
 from snapshot.blocks import put_contents
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.described import known_dtype
 from snapshot.engine import Engine
 from snapshot.errors import DoesNotFit
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.model import Leaf, parse_dtype
 from snapshot.placing import position_of
 from snapshot.plan import Choice

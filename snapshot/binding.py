@@ -23,11 +23,11 @@ from snapshot.adapters.protocol import (
     is_group_adapter,
     is_kind,
 )
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.engine import Engine
 from snapshot.feasible import Feasibility
 from snapshot.graph import CODE_KINDS, Graph, Node
-from snapshot.handles import Handle, numbers
+from snapshot.handles import AnyHandle, Handle, numbers
 from snapshot.kinds import PLAIN
 from snapshot.leaf_binding import LeafBinder, Leaves
 from snapshot.makeable import Makeable

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.cutting import spans
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.model import parse_dtype
 from snapshot.pool import Blocks
 from snapshot.staging import Bytes

@@ -7,26 +7,22 @@ blocks with the captures before it, and whole tables when nothing in them change
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from snapshot.adapters.protocol import Array, Form, Group
 from snapshot.blocks import assemble, flat_bytes, hash_blocks, view_of
 from snapshot.cutting import spans
+from snapshot.digesting import Digested, digest_large, in_memory_order
 from snapshot.errors import OverBudget
-from snapshot.extents import Extent, Place, place_views
-from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.handles import AnyHandle, Handles
 from snapshot.model import Leaf, View, format_dtype
 from snapshot.pool import Blocks
+from snapshot.sources import Sources
 from snapshot.threads import ALONE, in_threads
 from snapshot.walk import ATTEMPTS, Record, Walked
-
-AnyHandle = Handle | PartHandle
 
 
 class Held(NamedTuple):
@@ -70,87 +66,28 @@ class Capture:
         return assemble(leaf, blocks)
 
 
-class _Source(NamedTuple):
-    """A leaf on its way in: its form and its contents as they lie in memory."""
-
-    handle: AnyHandle
-    kind: str
-    form: Form
-    array: Array
-
-
-class Sources:
-    """The arrays behind a walk's leaves, read once."""
-
-    def __init__(self, walked: Walked, handles: Handles) -> None:
-        self.all: list[_Source] = []
-        self.failed: dict[AnyHandle, str] = {}
-        self.groups: dict[int, tuple[Any, Any, Group]] = {}
-        together = _read_together(walked.leaves)
-        for handle, obj in walked.leaves.items():
-            try:
-                read = handle.adapter
-                array = together[handle] if handle in together else read.view(obj)
-                self.all.append(_Source(handle, read.kind, read.form(obj), array))
-            except Exception as error:
-                self.failed[handle] = f"could not be read: {type(error).__name__}: {error}"
-        for key, (owner, adapter) in walked.groups.items():
-            group = adapter.capture(owner)
-            self.groups[key] = (owner, adapter, group)
-            for name, part in group.parts.items():
-                form = Form(part.array.shape, part.dtype, (), part.role)
-                self.all.append(_Source(handles.part(owner, adapter, name), adapter.kind, form, part.array))
-
-
-def _read_together(leaves: Mapping[Handle, Any]) -> dict[Handle, Array]:
-    """The arrays of leaves on a device whose adapter reads several at once; one that fails is read alone later."""
-    batches: dict[Any, list[Handle]] = {}
-    for handle, obj in leaves.items():
-        is_away = getattr(handle.adapter, "is_away", None)
-        if is_away is not None and is_away(obj):
-            batches.setdefault(handle.adapter, []).append(handle)
-    found: dict[Handle, Array] = {}
-    for adapter, handles in batches.items():
-        with suppress(Exception):
-            found.update(zip(handles, adapter.views([leaves[handle] for handle in handles]), strict=True))
-    return found
-
-
-def _places(sources: list[_Source]) -> list[Place | None]:
-    """Which leaves lie in another's memory; never those whose library shares memory copy-on-write."""
-    found: list[Place | None] = [None] * len(sources)
-    shared = [n for n, s in enumerate(sources) if not getattr(s.handle.adapter, "separate", False)]
-    for number, place in zip(shared, place_views([Extent.of(sources[n].array) for n in shared]), strict=True):
-        found[number] = None if place is None else Place(shared[place.base], place.offset)
-    return found
-
-
-class _Pending(NamedTuple):
-    handle: AnyHandle
-    memory: Array  #: C-contiguous, in memory order
-
-
-def contents_of(sources: Sources, known: Mapping[AnyHandle, Held]) -> tuple[dict[AnyHandle, Held], list[_Pending]]:
-    """Describe and hash every leaf; nothing is copied but what is scattered in memory.
+def contents_of(
+    sources: Sources, known: Mapping[AnyHandle, Held], large: Mapping[AnyHandle, Digested]
+) -> tuple[dict[AnyHandle, Held], list[Digested]]:
+    """Describe every leaf, and hash those that are not ``large``; nothing is copied but what is scattered in memory.
 
     ``known`` are descriptions to share where they still hold.
     """
-    places = _places(sources.all)
     held: dict[AnyHandle, Held] = {}
-    pending: list[_Pending] = []
-    for source, place in zip(sources.all, places, strict=True):
+    pending: list[Digested] = []
+    for source, place in zip(sources.all, sources.places, strict=True):
         handle, kind, form, array = source
         view: View | None = None
         order, blocks = "C", tuple[bytes, ...]()
         if place is not None:
             view = View(sources.all[place.base].handle.number, place.offset, array.strides)
         else:
-            memory = array
-            if not array.flags.c_contiguous:
-                order = "F" if array.flags.f_contiguous else "C"
-                memory = np.ascontiguousarray(array.T if order == "F" else array)
-            blocks = hash_blocks(memory)
-            pending.append(_Pending(handle, memory))
+            one = large.get(handle)
+            if one is None:
+                order, memory = in_memory_order(array)
+                one = Digested(handle, order, memory, hash_blocks(memory))
+            order, blocks = one.order, one.blocks
+            pending.append(one)
         before = known.get(handle)
         if before is not None and before.form == form and _describes(before.leaf, array, order, blocks, view):
             held[handle] = before
@@ -165,15 +102,15 @@ def _describes(leaf: Leaf, array: Array, order: str, blocks: tuple[bytes, ...], 
     return alike and leaf.dtype == format_dtype(array.dtype)
 
 
-def new_bytes(held: Mapping[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, int]:
+def new_bytes(pending: Iterable[Digested], blocks: Blocks) -> dict[AnyHandle, int]:
     """How many bytes each leaf would add to the pool."""
     found: dict[AnyHandle, int] = {}
     counted: set[bytes] = set()
-    for handle, memory in pending:
-        missing = blocks.missing(held[handle].leaf.blocks) - counted
+    for handle, _, memory, digests in pending:
+        missing = blocks.missing(digests) - counted
         if not missing:
             continue
-        for digest, (start, stop) in zip(held[handle].leaf.blocks, spans(memory.shape, memory.itemsize), strict=True):
+        for digest, (start, stop) in zip(digests, spans(memory.shape, memory.itemsize), strict=True):
             if digest in missing:
                 missing.discard(digest)
                 counted.add(digest)
@@ -191,15 +128,20 @@ def capture(
 ) -> tuple[Capture, dict[AnyHandle, int]]:
     """Copy what changed; returns the capture and the bytes each leaf added.
 
-    Raises :class:`OverBudget` before anything is copied when ``fits`` says that so many
-    bytes do not fit.
+    Raises :class:`OverBudget` when ``fits`` says that so many bytes do not fit; whoever
+    called sweeps the pool then.
     """
     sources = Sources(walked, handles)
-    held, pending = contents_of(sources, previous.leaves if previous is not None else {})
-    added = new_bytes(held, pending, blocks)
+    known = previous.leaves if previous is not None else {}
+    large, copied = digest_large(sources, known, blocks, limited=fits is not None)
+    held, pending = contents_of(sources, known, large)
+    added = new_bytes(pending, blocks)
+    if fits is not None:
+        blocks.expect(sum(added.values()) + sum(copied.values()))
     if fits is not None and not fits(sum(added.values())):
-        raise OverBudget(_Excess(blocks.nbytes, added, held))
+        raise OverBudget(_Excess(blocks.nbytes - sum(copied.values()), added | copied, held))
     failed = sources.failed | (_copy_all(held, pending, blocks) if added else {})
+    added |= copied
     held = {handle: one for handle, one in held.items() if handle not in failed and not _lies_in(one.leaf, failed)}
     # types, not objects: an array that only its name held must be free to go
     types = {name: type(value) for name, value in names.items()}
@@ -228,18 +170,17 @@ class _Excess(NamedTuple):
     held: Mapping[AnyHandle, Held]
 
 
-def _copy_all(held: dict[AnyHandle, Held], pending: Iterable[_Pending], blocks: Blocks) -> dict[AnyHandle, str]:
+def _copy_all(held: dict[AnyHandle, Held], pending: Iterable[Digested], blocks: Blocks) -> dict[AnyHandle, str]:
     """Copy what is new; an array that another thread keeps writing to is named, and left out."""
     failed: dict[AnyHandle, str] = {}
     together: dict[bytes, Array] = {}
-    for handle, memory in pending:
-        digests = held[handle].leaf.blocks
+    for _, _, memory, digests in pending:
         if memory.nbytes >= ALONE and blocks.missing(digests):
             for digest, (start, stop) in zip(digests, spans(memory.shape, memory.itemsize), strict=True):
                 together.setdefault(digest, flat_bytes(memory)[start:stop])
     # what did not arrive whole is seen below, one array at a time
     in_threads(lambda item: blocks.put(*item), list(together.items()), lambda item: item[1].nbytes)
-    for handle, memory in pending:
+    for handle, _, memory, _ in pending:
         for _ in range(ATTEMPTS):
             if _copy(held[handle].leaf, memory, blocks):
                 break

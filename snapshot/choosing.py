@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
-from snapshot.handles import Handle, PartHandle
+from snapshot.handles import AnyHandle, Handle, PartHandle
 from snapshot.model import Snapshot
 from snapshot.paths import Named
 from snapshot.plan import Choice, reachable

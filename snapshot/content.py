@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_128_digest
 
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.described import as_known, content_digest, known_dtype
 from snapshot.engine import Engine
 from snapshot.graph import decode_groups, encode_groups
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.model import Leaf, Role, Variable
 from snapshot.outline import outline
 from snapshot.ownership import is_users_module

@@ -13,9 +13,9 @@ from typing import Any
 from snapshot.adapters.protocol import is_group_adapter
 from snapshot.apply import Application
 from snapshot.budget import human_bytes
-from snapshot.capture import AnyHandle, Capture, capture
+from snapshot.capture import Capture, capture
 from snapshot.errors import OverBudget
-from snapshot.handles import Handle, Handles, PartHandle
+from snapshot.handles import AnyHandle, Handle, Handles, PartHandle
 from snapshot.lost import leave_out, unreadable, written_by
 from snapshot.namespace import visible
 from snapshot.ownership import LibraryGlobals

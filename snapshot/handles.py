@@ -60,6 +60,9 @@ class PartHandle:
         return f"<handle {self.number} of {self.name}>"
 
 
+AnyHandle = Handle | PartHandle
+
+
 class Handles:
     """The handle of every leaf that a capture knows."""
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from snapshot.adapters.protocol import Form, LeafAdapter, is_leaf_adapter
 from snapshot.blocks import put_contents, view_of
-from snapshot.capture import AnyHandle, Held
+from snapshot.capture import Held
 from snapshot.engine import Engine
 from snapshot.errors import Damaged
 from snapshot.graph import Graph, Node
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.kinds import adapter_named
 from snapshot.matching import LEFT_OUT
 

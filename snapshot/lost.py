@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
 
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.errors import Damaged
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.paths import Paths
 from snapshot.plan import Plan, tainted_by, touches
 from snapshot.pool import Blocks

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snapshot.adapters.containers import DictKind, ListKind, edges_beyond
-from snapshot.capture import AnyHandle, Capture
-from snapshot.handles import Handle, PartHandle
+from snapshot.capture import Capture
+from snapshot.handles import AnyHandle, Handle, PartHandle
 from snapshot.model import Role
 from snapshot.registry import ATOMS, Registry
 from snapshot.walk import Record

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from snapshot.capture import AnyHandle, Capture
-from snapshot.handles import Handle
+from snapshot.capture import Capture
+from snapshot.handles import AnyHandle, Handle
 from snapshot.walk import Record
 
 
-def holders(
-    target: Capture, present: Mapping[int, Record], leaves: Collection[AnyHandle]
-) -> Iterator[Record]:
+def holders(target: Capture, present: Mapping[int, Record], leaves: Collection[AnyHandle]) -> Iterator[Record]:
     """For each holder that differs: its present record with the chosen leaves in their places."""
     for record in target.records.values():
         if not any(type(child) is Handle and child in leaves for child in record.state):

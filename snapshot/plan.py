@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snapshot.adapters.containers import same
-from snapshot.capture import AnyHandle, Capture
-from snapshot.handles import Handle, PartHandle
+from snapshot.capture import Capture
+from snapshot.handles import AnyHandle, Handle, PartHandle
 from snapshot.kept_code import is_code, keep_code
 from snapshot.ownership import is_ours
 from snapshot.placing import holders

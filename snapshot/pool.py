@@ -69,15 +69,23 @@ class Blocks:
         """
         return digest in self._blocks or self._take_in(digest, source)
 
-    def _take_in(self, digest: bytes, source: Bytes) -> bool:
+    def add(self, source: Bytes) -> tuple[bytes, int]:
+        """Copy one block in whose digest nobody knows; returns it, and how many bytes that added."""
+        buffer = self._copy_of(source)
+        digest = xxh3_128_digest(buffer.data)
         with self._lock:
-            buffer = self._buffers.take(source.nbytes)
-        np.copyto(buffer, source)
+            if digest in self._blocks:
+                self._buffers.give(buffer)
+                return digest, 0
+            self._keep(digest, buffer)
+        return digest, buffer.nbytes
+
+    def _take_in(self, digest: bytes, source: Bytes) -> bool:
+        buffer = self._copy_of(source)
         if xxh3_128_digest(buffer.data) != digest:
             with self._lock:
                 self._buffers.give(buffer)
             return False
-        buffer.flags.writeable = False
         with self._lock:
             known = self._blocks.get(digest)
             if isinstance(known, np.ndarray):  # another thread was faster
@@ -85,11 +93,21 @@ class Blocks:
                 return True
             if known is not None:
                 self.nbytes_away -= known
-            self._blocks[digest] = buffer
-            self.nbytes += buffer.nbytes
-            if digest in self._places:
-                self._removable[digest] = None
+            self._keep(digest, buffer)
         return True
+
+    def _copy_of(self, source: Bytes) -> Bytes:
+        with self._lock:
+            buffer = self._buffers.take(source.nbytes)
+        np.copyto(buffer, source)
+        return buffer
+
+    def _keep(self, digest: bytes, buffer: Bytes) -> None:
+        buffer.flags.writeable = False
+        self._blocks[digest] = buffer
+        self.nbytes += buffer.nbytes
+        if digest in self._places:
+            self._removable[digest] = None
 
     # --- out
 
@@ -275,9 +293,17 @@ class Blocks:
     def make_room(self, nbytes: int) -> bool:
         """Let what is on disk leave memory until so many more bytes fit; False when they do not even then."""
         with self._lock:
-            self._buffers.expect(nbytes)
             self.trim(nbytes)
-            return self.limit is None or self.nbytes + nbytes <= self.limit
+            return self.has_room(nbytes)
+
+    def expect(self, nbytes: int) -> None:
+        """A store adds so many bytes: the next one will need as many buffers."""
+        with self._lock:
+            self._buffers.expect(nbytes)
+
+    def has_room(self, nbytes: int) -> bool:
+        """Whether so many more bytes fit."""
+        return self.limit is None or self.nbytes + nbytes <= self.limit
 
     def trim(self, more: int = 0) -> None:
         """Let the oldest blocks that are on disk leave memory, as long as the pool is too full."""

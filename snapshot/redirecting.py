@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from snapshot.blocks import put_contents
-from snapshot.capture import AnyHandle, Capture, Held
+from snapshot.capture import Capture, Held
 from snapshot.engine import Engine
-from snapshot.handles import Handle, PartHandle
+from snapshot.handles import AnyHandle, Handle, PartHandle
 from snapshot.paths import Named
 from snapshot.placing import position_of
 from snapshot.plan import MISSING, Choice, reachable

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from snapshot.capture import AnyHandle, Capture
-from snapshot.handles import Handle
+from snapshot.capture import Capture
+from snapshot.handles import AnyHandle, Handle
 
 
 @dataclass

@@ -27,7 +27,7 @@ class Buffers:
         self.nbytes = 0
 
     def expect(self, nbytes: int) -> None:
-        """Keep what a store of this many bytes needs: the next one will need as much."""
+        """Keep what a store of this many bytes needs."""
         self._keep = max(self._least, nbytes)
         self._shrink(self._keep)
 

@@ -8,8 +8,9 @@ from time import perf_counter
 from types import ModuleType
 
 from snapshot.apply import interrupts_wait
-from snapshot.capture import AnyHandle, Capture
+from snapshot.capture import Capture
 from snapshot.engine import Engine, Wanted
+from snapshot.handles import AnyHandle
 from snapshot.model import Snapshot
 from snapshot.parts import Parts
 from snapshot.selection import not_found, root_of, split

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from snapshot.capture import AnyHandle, Capture, Held
+from snapshot.capture import Capture, Held
 from snapshot.errors import NothingToUndo
+from snapshot.handles import AnyHandle
 from snapshot.model import Snapshot
 from snapshot.pool import Blocks
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from snapshot.capture import AnyHandle, Capture
-from snapshot.handles import Handle
+from snapshot.capture import Capture
+from snapshot.handles import AnyHandle, Handle
 from snapshot.paths import paths_of
 from snapshot.registry import Registry
 from snapshot.selection import root_of
