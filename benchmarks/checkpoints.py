@@ -22,8 +22,8 @@ writes into the live ones, checks every hash and can be undone. Nothing is force
 platter by anyone; files are in the page cache. Each peer has written and read one small
 array before, so that no import is measured.
 
-With ``--full-memory`` free memory is filled with pages of a file before each peer begins,
-as it is on a machine that has been in use for a while. Some virtual machines hand memory
+With ``--full-memory`` free memory is filled with pages of a file before the first write and
+before the restore, as it is on a machine that has been in use for a while. Some virtual machines hand memory
 that is free back to their host, and the first touch of a page then costs ten times a copy,
 for one peer or another as it happens.
 
@@ -218,8 +218,8 @@ PEERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def measure(name: str, shape: str) -> dict[str, float]:
-    """One peer, one shape, once, in this process: seconds by phase."""
+def measure(name: str, shape: str, pages: str) -> dict[str, float]:
+    """One peer, one shape, once, in this process: seconds by phase. ``pages`` names a file to fill memory with."""
     count, size = SHAPES[shape]
     rng = np.random.default_rng(0)
     arrays = {f"array_{i}": rng.standard_normal(size, dtype=np.float32) for i in range(count)}
@@ -237,6 +237,7 @@ def measure(name: str, shape: str) -> dict[str, float]:
             peer.settle()
             found[phase] = time.perf_counter() - start
 
+        fill_memory(pages)
         write("first", 0)
         write("unchanged", 1)
         arrays["array_3"][: max(1, count * size // 100 // 100)] += 1
@@ -246,6 +247,7 @@ def measure(name: str, shape: str) -> dict[str, float]:
         write("all", 3)
         peer.leave()
         gc.collect()
+        fill_memory(pages)
         start = time.perf_counter()
         restored = peer.restore(arrays, 0)
         found["restore"] = time.perf_counter() - start
@@ -266,10 +268,11 @@ def warm_up(peer: Any) -> None:
     peer.one(0, "array")
 
 
-def fill_memory(folder: Path) -> None:
+def fill_memory(place: str) -> None:
     """Leave no memory free: read a file that is as large as it is. It has no blocks on disk."""
-    place = folder / "pages"
-    with place.open("ab+", buffering=0) as file:
+    if not place:
+        return
+    with open(place, "ab+", buffering=0) as file:
         file.truncate(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         file.seek(0)
         buffer = bytearray(4 * 1024 * 1024)
@@ -398,7 +401,7 @@ def main() -> None:
     parser.add_argument("--history", action="store_true")
     parser.add_argument("--many", action="store_true")
     parser.add_argument("--snapshots", type=int, default=0)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(*options.one)))
@@ -416,9 +419,8 @@ def compare(peers: list[str], shapes: list[str], repeats: int, full_memory: bool
             results: dict[str, list[dict[str, float]]] = {name: [] for name in peers}
             for _ in range(repeats):
                 for name in peers:
-                    if full_memory:
-                        fill_memory(Path(temporary))
-                    command = [sys.executable, __file__, "--one", name, shape]
+                    pages = f"{temporary}/pages" if full_memory else ""
+                    command = [sys.executable, __file__, "--one", name, shape, pages]
                     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                     results[name].append(json.loads(done.stdout.splitlines()[-1]))
             middle = {name: medians(found) for name, found in results.items()}

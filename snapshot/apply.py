@@ -19,7 +19,7 @@ from snapshot.adapters.protocol import Array
 from snapshot.block_writes import BlockWrites
 from snapshot.blocks import view_of
 from snapshot.capture import Capture
-from snapshot.errors import RestoreFailed
+from snapshot.errors import Damaged, RestoreFailed
 from snapshot.handles import AnyHandle, Handle, Handles, PartHandle
 from snapshot.model import parse_dtype
 from snapshot.plan import MISSING, Plan
@@ -52,7 +52,10 @@ class Application:
         self._fixed = {id(record.owner): record for record in plan.fixed}
 
     def run(self) -> None:
-        """Carry out the plan; on any error take back what was written and raise :class:`RestoreFailed`."""
+        """Carry out the plan; on any error take back what was written and raise :class:`RestoreFailed`.
+
+        Raises Damaged instead when contents cannot be read.
+        """
         held = [handle.get() for handle in self._present.leaves if type(handle) is Handle]
         with interrupts_wait():
             try:
@@ -63,21 +66,24 @@ class Application:
                 self._write_records()
                 self._bind_names()
             except BaseException as error:
-                self._take_back()
+                if self._take_back() and isinstance(error, Damaged):
+                    raise
                 raise RestoreFailed(
                     f"{self._where} could not be written ({type(error).__name__}: {error}); "
                     "everything is as it was before the restore"
                 ) from error
-            finally:
-                self._plan.alive.clear()
         del held
 
-    def _take_back(self) -> None:
+    def _take_back(self) -> bool:
+        """Whether everything is as it was."""
+        done = True
         for step in reversed(self._undo):
             try:
                 step()
             except Exception as error:  # the others must still be taken back
                 self._where += f" (and taking it back: {error})"
+                done = False
+        return done
 
     def _build_leaves(self) -> None:
         views = []
@@ -125,9 +131,14 @@ class Application:
             for handle in self._plan.write:
                 assert type(handle) is Handle
                 obj = handle.get()
-                self._where = f"an object of type {type(obj).__name__}"
                 if handle in self._present.leaves:
                     self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
+            self._where = "an array"
+            parts.write_straight()
+            for handle in self._plan.write:
+                assert type(handle) is Handle
+                obj = handle.get()
+                self._where = f"an object of type {type(obj).__name__}"
                 if not parts.write(handle, obj):
                     self._write(handle, obj, self._target)
         self._tell_views()

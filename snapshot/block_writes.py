@@ -1,4 +1,8 @@
-"""Writing only the blocks that differ, those from disk as they arrive: while one is written the next are read."""
+"""Writing only the blocks that differ.
+
+Where a leaf's memory is at hand, they go straight into it, by all cores. Other leaves are
+assigned to block by block; while one from disk is written, the next are read.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,21 @@ from snapshot.handles import AnyHandle, Handle
 from snapshot.model import parse_dtype
 from snapshot.pool import Blocks
 from snapshot.staging import Bytes
-from snapshot.threads import ALONE, ahead
+from snapshot.threads import ALONE, ahead, in_threads
 
 #: How many blocks are read while one is written.
 _AHEAD = 4
 
 
+class _Straight(NamedTuple):
+    """A block to be written into the memory of its leaf."""
+
+    digest: bytes
+    memory: Bytes
+
+
 class _Part(NamedTuple):
-    """A block to be written: its first byte in the leaf; its position among those that come from disk, if it does."""
+    """A block to be assigned: its first byte in the leaf; its position among those from disk, if it is one."""
 
     digest: bytes
     start: int
@@ -34,16 +45,36 @@ class BlockWrites:
         self._target = target
         self._blocks = blocks
         self._away: list[tuple[bytes, int]] = []
-        fitting = [handle for handle in leaves if self._fits(handle, present)]
-        self._parts = {handle: list(self._differing(handle, present)) for handle in fitting}
+        self._straight: dict[Handle, list[_Straight]] = {}
+        self._parts: dict[AnyHandle, list[_Part]] = {}
+        for handle in leaves:
+            if not self._fits(handle, present):
+                continue
+            memory = _memory_of(handle)
+            if type(handle) is Handle and memory is not None:
+                differing = self._differing(handle, present)
+                self._straight[handle] = [_Straight(digest, memory[first:last]) for digest, first, last in differing]
+            else:
+                self._parts[handle] = [self._part(*one) for one in self._differing(handle, present)]
         # one is being written, and as many are read as the reading is ahead
         largest = max((nbytes for _, nbytes in self._away), default=0)
         self._ring = [np.empty(largest, np.uint8) for _ in range(min(_AHEAD + 1, len(self._away)))]
         self._arrived = 0
         self._arrivals = ahead(self._read, range(len(self._away)), _AHEAD)
 
+    def write_straight(self) -> None:
+        """Write the leaves whose memory is at hand. Raises Damaged, and some are written then."""
+        parts = [part for parts in self._straight.values() for part in parts]
+        in_threads(lambda part: self._blocks.copy_into(*part), parts, lambda part: part.memory.nbytes)
+        for handle in self._straight:
+            touched = getattr(handle.adapter, "touched", None)
+            if touched is not None:
+                touched(handle.get())
+
     def write(self, handle: Handle, obj: Any) -> bool:
-        """Write one leaf; False when it is to be assigned as a whole. Raises Damaged."""
+        """Write one leaf, unless it is; False when it is to be assigned as a whole. Raises Damaged."""
+        if handle in self._straight:
+            return True
         parts = self._parts.get(handle)
         if parts is None:
             return False
@@ -73,17 +104,19 @@ class BlockWrites:
         same = (old.shape, old.dtype, old.order) == (leaf.shape, leaf.dtype, leaf.order)
         return same and leaf.view is None and old.view is None and leaf.nbytes >= ALONE
 
-    def _differing(self, handle: AnyHandle, present: Capture) -> Iterator[_Part]:
+    def _differing(self, handle: AnyHandle, present: Capture) -> Iterator[tuple[bytes, int, int]]:
+        """Digest, first byte and the byte after the last of each block that is another now."""
         leaf, old = self._target.leaves[handle].leaf, present.leaves[handle].leaf
         where = spans(leaf.stored_shape, parse_dtype(leaf.dtype).itemsize)
         for digest, known, (start, stop) in zip(leaf.blocks, old.blocks, where, strict=True):
-            if digest == known:
-                continue
-            if self._blocks.is_here(digest):
-                yield _Part(digest, start, None)
-            else:
-                yield _Part(digest, start, len(self._away))
-                self._away.append((digest, stop - start))
+            if digest != known:
+                yield digest, start, stop
+
+    def _part(self, digest: bytes, start: int, stop: int) -> _Part:
+        if self._blocks.is_here(digest):
+            return _Part(digest, start, None)
+        self._away.append((digest, stop - start))
+        return _Part(digest, start, len(self._away) - 1)
 
     def _take(self, arrival: int) -> Bytes:
         """Bytes that stay as they are until the next are taken; what a leaf refused before is passed over."""
@@ -98,3 +131,9 @@ class BlockWrites:
         contents = self._ring[arrival % len(self._ring)][:nbytes]
         self._blocks.copy_into(digest, contents)
         return contents
+
+
+def _memory_of(handle: AnyHandle) -> Bytes | None:
+    obj = handle.get() if type(handle) is Handle else None
+    memory = getattr(handle.adapter, "memory", None)
+    return memory(obj) if memory is not None and obj is not None else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from snapshot.apply import interrupts_wait
@@ -41,9 +42,14 @@ class _Step:
     plan: Plan
     target: Capture
     present: Capture
-    status: RestoreStatus
-    new_names: frozenset[str]
+    names: Collection[str]  #: bound before it
+    describe: Callable[[], RestoreStatus]  #: to be asked when it is made, or is not going to be
     valueless: Valueless
+
+    @property
+    def new_names(self) -> frozenset[str]:
+        """Names that did not exist before."""
+        return frozenset(name for name in self.plan.bind if name not in self.names)
 
 
 class Changes:
@@ -67,11 +73,12 @@ class Changes:
     ) -> RestoreStatus:
         """Make ``bound`` true; ``whole`` makes ``head`` what the present descends from."""
         with self._swept():
-            step = self._plan(bound.capture, choice, head.reference, bound)
+            step = self._plan(bound.capture, choice, head.reference, bound, thorough=dry_run)
             if dry_run:
-                step.status.dry_run = True
-                step.status.notes = (*step.status.notes, *step.valueless.notes(would_start=initialize_rest))
-                return step.status
+                status = step.describe()
+                status.dry_run = True
+                status.notes = (*status.notes, *step.valueless.notes(would_start=initialize_rest))
+                return status
             # a change that is made is also noted, so that it can be taken back
             with interrupts_wait():
                 self._make(step, step.target, f"restore {head.reference}")
@@ -79,12 +86,11 @@ class Changes:
                     self._shelf.head = head
             # after the stored values: an initializer may read them
             started = step.valueless.start() if initialize_rest else []
-            step.status.notes = (*step.status.notes, *step.valueless.notes(started))
-            return step.status
+            status = step.describe()
+            status.notes = (*status.notes, *step.valueless.notes(started))
+            return status
 
-    def assign(
-        self, values: Mapping[str, Any], *, make_names: bool = False, dry_run: bool = False
-    ) -> RestoreStatus:
+    def assign(self, values: Mapping[str, Any], *, make_names: bool = False, dry_run: bool = False) -> RestoreStatus:
         """Put given values into live variables; all of them or none."""
         with self._swept():
             now, _ = self._engine.look(Wanted(), self._shelf.latest, limited=False)
@@ -93,11 +99,12 @@ class Changes:
             if not dry_run:
                 with interrupts_wait():
                     self._make(step, target, f"assign {', '.join(values)}")
+            status = step.describe()
             return RestoreStatus(
                 "assign",
                 assigned=tuple(values),
-                rebuilt=step.status.rebuilt,
-                changed=step.status.changed,
+                rebuilt=status.rebuilt,
+                changed=status.changed,
                 verb="assign",
                 dry_run=dry_run,
             )
@@ -119,7 +126,7 @@ class Changes:
                     self.stack.push_redo(back)
                 self.stack.pop(redo=redo)
                 self._shelf.head = entry.head
-        return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.status)
+            return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.describe())
 
     def remember(self) -> Before:
         """The present, to go back to with :meth:`go_back`; its blocks are held until then."""
@@ -138,22 +145,23 @@ class Changes:
                 self._engine.blocks.release(before.digests)
             self._shelf.head = before.head
 
-    def _plan(self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None) -> _Step:
+    def _plan(
+        self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None, *, thorough: bool = False
+    ) -> _Step:
         present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
         target, choice, refused = redirect(target, present, choice, self._engine)
-        made = self._engine.plan(target, present, choice)
+        made = self._engine.plan(target, present, choice, thorough=thorough)
         if not self._engine.can_take_back(made, present):
             # it had been stored, and its only copy was on a disk that fails: now it is copied
             present, _ = self._engine.look(Wanted(), self._shelf.latest, extra=target, limited=False)
-            made = self._engine.plan(target, present, choice)
+            made = self._engine.plan(target, present, choice, thorough=thorough)
         made.unused.update(refused)
         if bound is not None:
             made.unused.update(bound.unused)
             made.fresh.update(bound.made)
         names = self._engine.names()
-        status = status_of(reference, made, target, present, self._engine, choice, names)
-        new_names = frozenset(name for name in made.bind if name not in names)
-        return _Step(made, target, present, status, new_names, Valueless(made, target, present, choice.names))
+        describe = partial(status_of, reference, made, target, present, self._engine, choice, names)
+        return _Step(made, target, present, names, describe, Valueless(made, target, present, choice.names))
 
     def _make(self, step: _Step, target: Capture, what: str) -> None:
         entry = Before(what, step.present, self._shelf.head, self._cells_run(), step.new_names)

@@ -7,6 +7,7 @@ table of adapters, the ids of library globals, and the pool of blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from snapshot.adapters.protocol import is_group_adapter
 from snapshot.apply import Application
 from snapshot.budget import human_bytes
 from snapshot.capture import Capture, capture
-from snapshot.errors import OverBudget
+from snapshot.errors import Damaged, OverBudget, RestoreFailed
 from snapshot.handles import AnyHandle, Handle, Handles, PartHandle
 from snapshot.lost import leave_out, unreadable, written_by
 from snapshot.namespace import visible
@@ -177,22 +178,40 @@ class Engine:
             f"Leave some out with %snapshot exclude NAME, or drop older snapshots"
         )
 
-    def plan(self, target: Capture, present: Capture, choice: Choice) -> Plan:
-        """What restoring ``target`` would write; nothing is written, and all of it can be read."""
+    def plan(self, target: Capture, present: Capture, choice: Choice, *, thorough: bool = False) -> Plan:
+        """What restoring ``target`` would write; nothing is written.
+
+        All of it can be read, if that was ``thorough``; else what lies in a folder here may not.
+        """
         with collector_paused():
             made = plan(target, present, self.namespace, choice)
-        lost = unreadable([*written_by(made), *made.rebuild], target, self.blocks)
+        self._leave_out_lost(made, target, near=thorough)
+        return made
+
+    def _leave_out_lost(self, made: Plan, target: Capture, *, near: bool) -> None:
+        lost = unreadable([*written_by(made), *made.rebuild], target, self.blocks, near=near)
         if lost:
             leave_out(made, target, lost, self.paths(target))
-        return made
 
     def can_take_back(self, made: Plan, present: Capture) -> bool:
         """Whether what a plan overwrites can be had again; a second capture can, when this one cannot."""
         return not unreadable(written_by(made), present, self.blocks)
 
     def apply(self, made: Plan, target: Capture, present: Capture) -> None:
-        """Carry a plan out, all or nothing."""
-        Application(made, target, present, self.namespace, self.blocks, self.handles).run()
+        """Carry a plan out, all or nothing; what turns out to be unreadable is taken out of it first.
+
+        Raises :class:`RestoreFailed`, and everything is as it was.
+        """
+        try:
+            with suppress(Damaged):
+                return Application(made, target, present, self.namespace, self.blocks, self.handles).run()
+            self._leave_out_lost(made, target, near=True)
+            try:
+                Application(made, target, present, self.namespace, self.blocks, self.handles).run()
+            except Damaged as error:
+                raise RestoreFailed(f"{error}; everything is as it was before the restore") from error
+        finally:
+            made.alive.clear()
 
     def paths(self, of: Capture) -> Paths:
         """The paths of a capture."""

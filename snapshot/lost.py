@@ -1,7 +1,8 @@
 """What a restore cannot do because contents that were on disk only are gone, or damaged there.
 
-It is found out before anything is written: those variables stay as they are and are
-named, the rest is restored.
+Those variables stay as they are and are named, the rest is restored. Most of it is found
+out before anything is written; large contents in a folder are looked at when they are
+written, and what was written by then is taken back first.
 """
 
 from __future__ import annotations
@@ -23,16 +24,21 @@ def written_by(made: Plan) -> list[AnyHandle]:
     return [*made.write, *(part for _, _, parts in made.group_writes.values() for part in parts.values())]
 
 
-def unreadable(handles: Iterable[AnyHandle], capture: Capture, blocks: Blocks) -> dict[AnyHandle, str]:
-    """Those leaves of ``handles`` whose contents in ``capture`` cannot be had any more, and why."""
+def unreadable(
+    handles: Iterable[AnyHandle], capture: Capture, blocks: Blocks, *, near: bool = True
+) -> dict[AnyHandle, str]:
+    """Those leaves of ``handles`` whose contents in ``capture`` cannot be had any more, and why.
+
+    Without ``near``, contents that are quickly read when they are needed are not looked at.
+    """
     wanted = {handle: _blocks_of(handle, capture) for handle in handles}
     with suppress(Damaged):
-        blocks.check(chain.from_iterable(wanted.values()))
+        blocks.check(chain.from_iterable(wanted.values()), near=near)
         return {}
     found: dict[AnyHandle, str] = {}
     for handle, digests in wanted.items():
         try:
-            blocks.check(digests)
+            blocks.check(digests, near=near)
         except Damaged as error:
             found[handle] = str(error)
     return found

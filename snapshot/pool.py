@@ -140,13 +140,17 @@ class Blocks:
                 self._fetch(digest)
                 self.trim()
 
-    def check(self, digests: Iterable[bytes]) -> None:
-        """Make sure that each can be read, now and a moment later; raises Damaged."""
+    def check(self, digests: Iterable[bytes], *, near: bool = True) -> None:
+        """Make sure that each can be read, now and a moment later; raises Damaged.
+
+        Without ``near`` those that are read as quickly from where they lie are not looked at.
+        """
         away = [digest for digest in dict.fromkeys(digests) if not self.is_here(digest)]
         # reading these twice costs less than the memory they would take in between
-        near = {digest for digest in away if self._is_near(digest)}
-        self.fetch([digest for digest in away if digest not in near])
-        in_threads(self._check_away, list(near), self._size)
+        nearby = {digest for digest in away if self._is_near(digest)}
+        self.fetch([digest for digest in away if digest not in nearby])
+        if near:
+            in_threads(self._check_away, list(nearby), self._size)
 
     def _is_near(self, digest: bytes) -> bool:
         place = self._places.get(digest)

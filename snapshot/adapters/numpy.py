@@ -63,6 +63,13 @@ class ArrayAdapter:
             np.copyto(flat[start : start + contents.size], contents, casting="no")
         return True
 
+    def memory(self, obj: Any) -> Array | None:
+        """Its memory as bytes in memory order, for others to write to; None when that cannot be."""
+        plain = np.ndarray.view(obj, np.ndarray)
+        if not plain.flags.writeable or not (plain.flags.c_contiguous or plain.flags.f_contiguous):
+            return None
+        return (plain if plain.flags.c_contiguous else plain.T).reshape(-1).view(np.uint8)
+
     def build(self, form: Form, contents: Array) -> Any:
         meta = dict(form.meta)
         made = contents.view(find_class(meta["class"], np.ndarray)) if "class" in meta else contents

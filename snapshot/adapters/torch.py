@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from snapshot.adapters import torch_layouts, torch_wrappers
@@ -88,6 +89,12 @@ class TensorAdapter(TensorLeaf):
         with writing(obj):
             write(obj.view(-1)[start : start + contents.size], contents)
         return True
+
+    def memory(self, obj: Any) -> Array | None:
+        """Its memory as bytes, for others to write to who then say that it was :meth:`touched`; None on a device."""
+        with past_overrides(obj):
+            plain = obj.device.type == "cpu" and obj.is_contiguous() and not (obj.is_conj() or obj.is_neg())
+            return array_of(obj).reshape(-1).view(np.uint8) if plain and not obj.is_inference() else None
 
     def touched(self, obj: Any) -> None:
         """The memory under ``obj`` was written through another object, whose changes may not count as its own."""
