@@ -235,8 +235,8 @@ def test_a_loop_of_stores_of_the_same_shapes_takes_no_fresh_memory(tmp_path, mon
     names = {"w": np.arange(5_000_000.0), "v": np.arange(-300_000.0, 0)}
     workspace = Workspace(names, tmp_path / "run.zarr")
     fresh = []
-    ordinary = np.empty
-    monkeypatch.setattr(staging.np, "empty", lambda *given: fresh.append(given) or ordinary(*given))
+    ordinary = staging._fresh
+    monkeypatch.setattr(staging, "_fresh", lambda nbytes: fresh.append(nbytes) or ordinary(nbytes))
     made = []
     for _ in range(8):
         names["w"] += 1
@@ -244,9 +244,7 @@ def test_a_loop_of_stores_of_the_same_shapes_takes_no_fresh_memory(tmp_path, mon
         fresh.clear()
         workspace.store(only=["w", "v"])
         workspace.flush()
-        # a buffer is asked for as bytes; other threads ask for arrays of numbers meanwhile
-        buffers = [size for size, *dtype in fresh if dtype == [np.uint8] and isinstance(size, int)]
-        made.append(sum(size for size in buffers if size >= staging.REUSE_FROM))
+        made.append(sum(size for size in fresh if size >= staging.REUSE_FROM))
         workspace.drop(*workspace.timeline[:-2])
         workspace.flush()
     assert made[0] == 42_400_000
@@ -256,8 +254,18 @@ def test_a_loop_of_stores_of_the_same_shapes_takes_no_fresh_memory(tmp_path, mon
 def test_a_loop_that_fills_the_budget_takes_no_fresh_memory_either(names, home, monkeypatch):
     workspace = Workspace(names, home, memory_budget=ROOM)
     flushed(workspace, "a", "b", "c", "d", names=names)
-    monkeypatch.setattr(staging.np, "empty", None)
+    monkeypatch.setattr(staging, "_fresh", None)
     flushed(workspace, "e", "f", "g", "h", names=names, start=4)
+
+
+@pytest.mark.parametrize("nbytes", [staging.SHARED, 1_000_000, staging.PIECE // 2, staging.PIECE, 3_000_000])
+def test_no_two_buffers_lie_in_the_same_memory_however_large_they_are(nbytes):
+    buffers = staging.Buffers()
+    made = [buffers.take(nbytes) for _ in range(9)]
+    for number, buffer in enumerate(made):
+        buffer[:] = number
+    assert [set(buffer.tolist()) for buffer in made] == [{number} for number in range(9)]
+    assert {buffer.nbytes for buffer in made} == {nbytes}
 
 
 def test_a_borrowed_block_is_not_reused_before_it_is_given_back():

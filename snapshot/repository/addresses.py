@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import Store
-from zarr.storage import MemoryStore
-
 from snapshot.errors import NotWritable, RepositoryError
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+    from zarr.storage import MemoryStore
 
 Options = Mapping[str, Any]
 
@@ -63,6 +64,8 @@ def place_of(address: str, options: Options | None = None) -> Path | Store:
     if parts.scheme == "file":
         return Path(url2pathname(unquote(parts.path)))
     if parts.scheme == "memory":
+        from zarr.storage import MemoryStore
+
         return _IN_MEMORY.setdefault(shown(address), MemoryStore())
     if parts.scheme not in _CLOUDS:
         known = ", ".join(f"{scheme}://" for scheme in ("s3", "gs", "az", "file", "memory"))
@@ -134,9 +137,9 @@ def _usual_credentials(options: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(str(error)) from error
 
 
-def failures_of(place: Path | Store) -> tuple[type[Exception], ...]:
+def failures_of(store: Store) -> tuple[type[Exception], ...]:
     """What reading and writing there may raise, besides our own errors."""
-    if isinstance(place, Path) or not type(place).__module__.endswith("_obstore"):
+    if not type(store).__module__.endswith("_obstore"):
         return (OSError,)
     from obstore.exceptions import BaseError
 

@@ -29,12 +29,22 @@ class Files:
     has its name, when :meth:`put` returns.
     """
 
+    at_once = 1  #: reading several files at a time is no faster
+
     def __init__(self, folder: Path, durable: bool = False) -> None:
         self._folder = os.fspath(folder)
         self._durable = durable
 
     def _path(self, key: str) -> str:
         return f"{self._folder}/{key}" if key else self._folder
+
+    def get_many(self, requests: Sequence[tuple[str, tuple[int, int] | None]]) -> list[memoryview | None]:
+        """As :meth:`get` for several."""
+        return [self.get(key, span) for key, span in requests]
+
+    def read_many_into(self, requests: Sequence[tuple[str, int, memoryview]]) -> list[bool]:
+        """As :meth:`read_into` for several."""
+        return [self.read_into(*one) for one in requests]
 
     def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
         """The bytes of ``key`` or of a span of it (shorter where the file ends); None when absent."""
@@ -132,10 +142,15 @@ class Files:
                     os.close(descriptor)
             folders = {os.path.dirname(one) for one in folders if len(one) > len(self._folder)}
 
-    def delete(self, key: str) -> None:
-        """Take a file away if it is there."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(self._path(key))
+    def delete(self, keys: Sequence[str]) -> None:
+        """Take files away that are there."""
+        for key in keys:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(self._path(key))
+
+    def sizes(self, keys: Sequence[str]) -> int:
+        """The bytes of all of them."""
+        return sum(map(self.size, keys))
 
     def size(self, key: str) -> int:
         """The bytes of a file, 0 when there is none."""
@@ -164,10 +179,18 @@ class Files:
             with ThreadPoolExecutor(2 * AT_ONCE, "snapshot-delete") as pool:
                 list(pool.map(self.delete_folder, prefixes))
 
+    def delete_below(self, prefix: str) -> None:
+        """Take every file below ``prefix`` away."""
+        self.delete(self.keys(prefix))
+
     def delete_folder(self, prefix: str) -> None:
         """Take a folder away if nothing is left in it."""
         with suppress(OSError):
             os.rmdir(self._path(prefix))
+
+    def children_many(self, prefixes: Sequence[str]) -> list[list[str]]:
+        """As :meth:`children` for several."""
+        return [self.children(prefix) for prefix in prefixes]
 
     def children(self, prefix: str) -> list[str]:
         """Names directly below ``prefix``; none when it is not a folder."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-
-from zarr.abc.store import Store
+from typing import TYPE_CHECKING
 
 from snapshot.model import Snapshot
 from snapshot.repository import layout
@@ -25,6 +24,9 @@ from snapshot.repository.storage import Storage, Write
 from snapshot.repository.verify import Progress, Verified, verify
 from snapshot.repository.writer import Writer
 from snapshot.timeline import SnapshotKey, branch, check_label, key_of, resolve
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 
 class Repository:

@@ -1,46 +1,68 @@
 """Keys and bytes: everything the repository reads or writes passes through here.
 
-:class:`Storage` is a zarr ``Store`` seen from ordinary code: many keys a call, a few
-at a time, errors in our words. A local folder is read and written without zarr in
-between (:mod:`snapshot.repository.files`); only this file knows.
+:class:`Storage` is a place seen from ordinary code: many keys a call, a few at a time,
+errors in our words. What lies there is files of a folder, read and written without zarr
+in between (:mod:`snapshot.repository.files`), or a zarr ``Store``
+(:mod:`snapshot.repository.zarr_keys`); only this file knows.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
-
-from zarr.abc.store import RangeByteRequest, Store
-from zarr.core.buffer import cpu, default_buffer_prototype
-from zarr.core.sync import sync
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snapshot.errors import NotARepository, RepositoryError
 from snapshot.repository import addresses
 from snapshot.repository.files import Bytes, Files
 from snapshot.repository.folder import unreadable, unwritable
 
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
 #: A key, and what gives its bytes, in one part or several.
 Write = tuple[str, Callable[[], Bytes | Sequence[Bytes]]]
 #: A key, and first byte and byte after the last for a part of it.
 Request = tuple[str, tuple[int, int] | None]
-T = TypeVar("T")
 
 
-@dataclass
-class _Batch:
-    """Items to write, and where that stands."""
+class Keys(Protocol):
+    """Keys of one kind of place; what fails is raised as it comes."""
 
-    items: list[Write]
-    begun: Event = field(default_factory=Event)
-    stopped: Event = field(default_factory=Event)
-    settled: Event = field(default_factory=Event)
+    at_once: int  #: how many reads are worth asking for together
+
+    def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
+        """The bytes of each key, or of a span of it; None where it is absent."""
+
+    def read_many_into(self, requests: Sequence[tuple[str, int, memoryview]]) -> list[bool]:
+        """Fill each buffer from a byte of a key on; False where that is absent or too short."""
+
+    def put(self, items: Sequence[Write], stopped: Event) -> None:
+        """Write every item; nothing new is begun once ``stopped``, and what was begun is over at the end."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Take keys away that are there."""
+
+    def sizes(self, keys: Sequence[str]) -> int:
+        """The bytes of all of them."""
+
+    def sweep(self, seconds: float) -> int:
+        """Take away what was begun so long ago and never finished; returns its bytes."""
+
+    def delete_folders(self, prefixes: Sequence[str]) -> None:
+        """Take empty folders away, where there is such a thing."""
+
+    def delete_below(self, prefix: str) -> None:
+        """Take everything below a prefix away."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key below a prefix."""
+
+    def children_many(self, prefixes: Sequence[str]) -> list[list[str]]:
+        """Names directly below each prefix."""
 
 
 class Storage:
@@ -55,26 +77,31 @@ class Storage:
         self, target: str | Path | Store, *, durable: bool = False, options: addresses.Options | None = None
     ) -> None:
         self._name = ""
+        self._keys: Keys
+        self._failures: tuple[type[Exception], ...]
+        place: Any = target
         if isinstance(target, str) and addresses.is_address(target):
             self._name = addresses.shown(target)
-            target = addresses.place_of(target, options)
-        if isinstance(target, Store):
+            place = addresses.place_of(target, options)
+        if is_store(place):
+            from snapshot.repository.zarr_keys import ZarrKeys
+
             self.folder = None
-            self._store = target
-            self._process = os.getpid()
+            self._name = self._name or str(place)
+            self._failures = addresses.failures_of(place)
+            self._keys = ZarrKeys(place, self._name, self._failures)
         else:
-            self.folder = Path(target).expanduser().absolute()
-            self._files = Files(self.folder, durable)
-            target = self.folder
-        self._failures = addresses.failures_of(target)
+            self.folder = Path(place).expanduser().absolute()
+            self._failures = (OSError,)
+            self._keys = Files(self.folder, durable)
 
     def __str__(self) -> str:
-        return str(self.folder or self._name or self._store)
+        return str(self.folder or self._name)
 
     @property
     def at_once(self) -> int:
         """How many reads are worth asking for together: far away the waiting adds up, on a disk it does not."""
-        return addresses.READ_AT_ONCE if self.folder is None else 1
+        return self._keys.at_once
 
     def get(self, key: str, span: tuple[int, int] | None = None) -> memoryview | None:
         """The bytes of ``key``, or those of ``span`` (first, after the last); None when absent."""
@@ -82,97 +109,58 @@ class Storage:
 
     def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
         """As :meth:`get` for several keys, in their order."""
-        if self.folder is None:
-            return self._look(self._get_all(requests))
         with self._reading():
-            return [self._files.get(key, span) for key, span in requests]
+            return self._keys.get_many(requests)
 
     def read_into(self, key: str, start: int, out: memoryview) -> bool:
         """Fill ``out`` from byte ``start`` of ``key`` on; False when it is absent or too short."""
-        if self.folder is not None:
-            with self._reading():
-                return self._files.read_into(key, start, out)
-        found = self.get(key, (start, start + len(out)))
-        if found is None or len(found) != len(out):
-            return False
-        out[:] = found
-        return True
+        return self.read_many_into([(key, start, out)])[0]
 
     def read_many_into(self, requests: Sequence[tuple[str, int, memoryview]]) -> list[bool]:
         """As :meth:`read_into` for several."""
-        if self.folder is not None:
-            with self._reading():
-                return [self._files.read_into(*one) for one in requests]
-        found = self.get_many([(key, (start, start + len(out))) for key, start, out in requests])
-        there = []
-        for data, (_, _, out) in zip(found, requests, strict=True):
-            there.append(data is not None and len(data) == len(out))
-            if data is not None and there[-1]:
-                out[:] = data
-        return there
+        with self._reading():
+            return self._keys.read_many_into(requests)
 
     def put(self, items: Iterable[Write]) -> None:
         """Write every item; bytes are asked for when their turn comes. Raises at the first failure."""
-        batch = _Batch(list(items))
+        stopped = Event()
         try:
-            if self.folder is not None:
-                self._files.put(batch.items, batch.stopped)
-            else:
-                self._sync(self._put_all(batch))
-        except self._failures as error:
-            raise self._in_our_words(error, writing=True) from error
+            with self._writing():
+                self._keys.put(list(items), stopped)
         finally:
-            # an interrupt reaches this thread, not the one that writes: nothing more is
-            # begun, and what was begun is over when we leave
-            batch.stopped.set()
-            if batch.begun.is_set():
-                batch.settled.wait()
+            # an interrupt reaches this thread, not those that write
+            stopped.set()
 
     def delete(self, *keys: str) -> None:
         """Take keys away that are there."""
-        try:
-            if self.folder is None:
-                self._sync(self._delete_all(keys))
-            else:
-                for key in keys:
-                    self._files.delete(key)
-        except self._failures as error:
-            raise self._in_our_words(error, writing=True) from error
+        with self._writing():
+            self._keys.delete(keys)
 
     def remove(self, *keys: str) -> int:
         """As :meth:`delete`; returns how many bytes they took."""
-        try:
-            size = self._sync(self._sizes(keys)) if self.folder is None else sum(map(self._files.size, keys))
-        except self._failures as error:
-            raise self._in_our_words(error, writing=True) from error
+        with self._writing():
+            size = self._keys.sizes(keys)
         self.delete(*keys)
         return size
 
     def sweep(self, seconds: float) -> int:
         """Take away files that were begun so long ago and never finished; returns how many bytes they took."""
-        try:
-            return 0 if self.folder is None else self._files.sweep(seconds)
-        except OSError as error:
-            raise self._in_our_words(error, writing=True) from error
+        with self._writing():
+            return self._keys.sweep(seconds)
 
     def delete_folder(self, *prefixes: str) -> None:
         """Take empty folders away; only disks have such a thing."""
-        if self.folder is not None:
-            self._files.delete_folders(prefixes)
+        self._keys.delete_folders(prefixes)
 
     def delete_below(self, prefix: str) -> None:
-        """Take away everything below ``prefix`` of a store."""
-        try:
-            self._sync(self._store.delete_dir(prefix))
-        except self._failures as error:
-            raise self._in_our_words(error, writing=True) from error
+        """Take everything below ``prefix`` away."""
+        with self._writing():
+            self._keys.delete_below(prefix)
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
-        if self.folder is None:
-            return sorted(self._look(_collect(partial(self._store.list_prefix, prefix))))
         with self._reading():
-            return sorted(self._files.keys(prefix))
+            return sorted(self._keys.keys(prefix))
 
     def children(self, prefix: str) -> list[str]:
         """Names directly below ``prefix``."""
@@ -180,10 +168,8 @@ class Storage:
 
     def children_many(self, prefixes: Sequence[str]) -> list[list[str]]:
         """As :meth:`children` for several, in their order."""
-        if self.folder is None:
-            return self._look(self._list_all(prefixes))
         with self._reading():
-            return [self._files.children(prefix) for prefix in prefixes]
+            return self._keys.children_many(prefixes)
 
     def is_there(self) -> bool:
         """Whether there is anything to read from: stores other than folders are always there."""
@@ -203,18 +189,12 @@ class Storage:
         except self._failures as error:
             raise self._in_our_words(error, writing=False) from error
 
-    def _look(self, work: Coroutine[Any, Any, T]) -> T:
-        with self._reading():
-            return self._sync(work)
-
-    def _sync(self, work: Coroutine[Any, Any, T]) -> T:
-        if os.getpid() != self._process and len(self._failures) > 1:
-            work.close()
-            raise RepositoryError(
-                f"{self} cannot be used in a process that was forked from another one that uses it: the library for "
-                "object stores would wait for ever. Start the process with multiprocessing's 'spawn'."
-            )
-        return sync(work)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            raise self._in_our_words(error, writing=True) from error
 
     def _in_our_words(self, error: Exception, *, writing: bool) -> RepositoryError:
         if self.folder is None and not (isinstance(error, OSError) and error.errno):
@@ -222,79 +202,8 @@ class Storage:
         assert isinstance(error, OSError)
         return unwritable(str(self), error) if writing else unreadable(str(self), error)
 
-    async def _list_all(self, prefixes: Sequence[str]) -> list[list[str]]:
-        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
 
-        async def one(prefix: str) -> list[str]:
-            async with gate:
-                return await _collect(partial(self._store.list_dir, prefix))
-
-        return list(await asyncio.gather(*map(one, prefixes)))
-
-    async def _get_all(self, requests: Sequence[Request]) -> list[memoryview | None]:
-        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
-        prototype = default_buffer_prototype()
-
-        async def one(key: str, span: tuple[int, int] | None) -> memoryview | None:
-            async with gate:
-                try:
-                    found = await self._store.get(key, prototype, RangeByteRequest(*span) if span else None)
-                except self._failures as error:
-                    if not addresses.is_past_the_end(error):
-                        raise
-                    return memoryview(b"")
-            return None if found is None else found.as_numpy_array().data
-
-        return list(await asyncio.gather(*(one(key, span) for key, span in requests)))
-
-    async def _delete_all(self, keys: Sequence[str]) -> None:
-        gate = asyncio.Semaphore(addresses.WRITE_AT_ONCE)
-
-        async def one(key: str) -> None:
-            async with gate:
-                await self._store.delete(key)
-
-        await asyncio.gather(*map(one, keys))
-
-    async def _sizes(self, keys: Sequence[str]) -> int:
-        gate = asyncio.Semaphore(addresses.READ_AT_ONCE)
-
-        async def one(key: str) -> int:
-            async with gate:
-                try:
-                    return await self._store.getsize(key)
-                except FileNotFoundError:
-                    return 0
-
-        return sum(await asyncio.gather(*map(one, keys)))
-
-    async def _put_all(self, batch: _Batch) -> None:
-        gate = asyncio.Semaphore(addresses.WRITE_AT_ONCE)
-        batch.begun.set()
-
-        async def one(key: str, data: Callable[[], Bytes | Sequence[Bytes]]) -> None:
-            async with gate:
-                if not batch.stopped.is_set():
-                    try:
-                        await self._store.set(key, cpu.Buffer.from_bytes(_joined(data())))
-                    except BaseException:
-                        batch.stopped.set()
-                        raise
-
-        try:
-            outcomes = await asyncio.gather(*(one(*item) for item in batch.items), return_exceptions=True)
-        finally:
-            batch.settled.set()
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-
-def _joined(data: Bytes | Sequence[Bytes]) -> bytes:
-    # a copy: a store in memory would keep the caller's own bytes, which change later
-    return bytes(data) if isinstance(data, bytes | memoryview) else b"".join(data)
-
-
-async def _collect(keys: Callable[[], AsyncIterator[str]]) -> list[str]:
-    # an object store's listing is begun where the event loop runs
-    return [key async for key in keys()]
+def is_store(target: Any) -> bool:
+    """Whether this is a zarr store; zarr is not imported for it, and was where there is one."""
+    module = sys.modules.get("zarr.abc.store")
+    return module is not None and isinstance(target, module.Store)
