@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from weakref import WeakKeyDictionary, WeakMethod
+
+from snapshot.errors import SnapshotWarning
 
 _listeners: WeakKeyDictionary[object, list[WeakMethod[Callable[[], None]]]] = WeakKeyDictionary()
 
@@ -20,7 +23,7 @@ def listen(timeline: object, method: Callable[[], None]) -> None:
 
 
 def tell(timeline: object) -> None:
-    """Something was stored, dropped or labelled."""
+    """Something was stored, dropped or labelled; a view that cannot take note of that is a warning."""
     listeners = _listeners.get(timeline)
     if listeners is None:
         return
@@ -28,5 +31,10 @@ def tell(timeline: object) -> None:
     if None in methods:
         listeners[:] = [listener for listener in listeners if listener() is not None]
     for method in methods:
-        if method is not None:
+        if method is None:
+            continue
+        try:
             method()
+        except Exception as error:
+            text = f"a view does not follow what is stored: {type(error).__name__}: {error}"
+            warnings.warn(text, SnapshotWarning, stacklevel=3)

@@ -32,7 +32,7 @@ def tree(snapshots: Sequence[Snapshot], head: Snapshot | None = None) -> list[st
     for snapshot in snapshots:
         key = key_of(snapshot)
         lane = lanes.index(key) if key in lanes else _free(lanes, 0)
-        first, *others = children.get(key) or [None]
+        first, *others = children.get(key) or (None,)
         lanes[lane] = first
         opened = []
         for child in others:

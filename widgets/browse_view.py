@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import ipywidgets
 
+from snapshot.widgets.acting import Acting
 from snapshot.widgets.browse_desk import Desk, Problem
 from snapshot.widgets.browse_rows import lines_of
-from snapshot.widgets.controls import answer_on_any_shell
 from snapshot.widgets.published import hiding_rule, list_style
 from snapshot.wording import printable
 
@@ -21,12 +20,12 @@ _LINES = 4, 14  # the list is as tall as what it lists, within these
 _HEADING = "font-family: var(--jp-code-font-family, monospace); padding-left: 5px; opacity: 0.7; white-space: pre"
 
 
-class BrowseView:
+class BrowseView(Acting):
     """Filter, list, the chosen snapshot in words, what can be done with it, what was done."""
 
     def __init__(self, desk: Desk) -> None:
+        super().__init__(desk.lock)
         self._desk = desk
-        self._busy = False
         narrow, field = ipywidgets.Layout(width="16em"), ipywidgets.Layout(width="20em")
         self.filter = ipywidgets.Text(description="Filter", placeholder="label, id, step or note", layout=field)
         self.heading = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 0 -4px 2px", height="24px"))
@@ -121,26 +120,16 @@ class BrowseView:
             button.on_click(lambda _, act=act: self._act(act))
 
     @property
-    def _inputs(self) -> tuple[Any, ...]:
+    def inputs(self) -> tuple[Any, ...]:
         texts = (self.filter, self.list, self.new_label, self.name, self.note)
         buttons = (self.restore, self.drop, self.undo, self.label, self.store, self.yes, self.no, self.forgive)
         return (*texts, *buttons)
 
-    def _act(self, act: Callable[[], None]) -> None:
-        with self._desk.lock:  # held by an update on another thread, which is waited for
+    def _act(self, change: Callable[[], Any]) -> None:
+        with self._lock:  # held by an update on another thread, which is waited for
             if self._busy:
                 return  # our own update moved the control
-        act()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with self._desk.lock:
-            self._busy = True
-            try:
-                yield
-            finally:
-                self._busy = False
-                answer_on_any_shell(self._inputs)
+        change()  # the desk locks what it must, says what became of it, and asks for an update
 
 
 def _lines(text: str) -> str:

@@ -56,7 +56,8 @@ class Spectrum:
 def minus(after: Array, before: Array) -> Array:
     """``after - before`` as real numbers: booleans count as 0 and 1, complex differences by size."""
     if "c" in (after.dtype.kind, before.dtype.kind):
-        return np.abs(after - before)
+        size: Array = np.abs(after - before)
+        return size
     wide = np.result_type(as_real(after), as_real(before))
     with np.errstate(invalid="ignore", over="ignore"):
         difference: Array = as_real(after).astype(wide) - as_real(before)

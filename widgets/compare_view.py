@@ -6,18 +6,17 @@ running; they read what is stored, never the user's variables, and hold the draw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 import ipywidgets
 
+from snapshot.widgets.acting import Acting
 from snapshot.widgets.compare_figure import ComparePicture, TextPicture
 from snapshot.widgets.compare_items import RANKINGS, matching
 from snapshot.widgets.compare_numbers import has_spectrum
 from snapshot.widgets.compare_viewpoint import CompareViewpoint
-from snapshot.widgets.controls import answer_on_any_shell
 from snapshot.widgets.figures import DRAWING, SIZE, MessagePicture, Picture
 from snapshot.widgets.published import hiding_rule, list_style
 from snapshot.widgets.theme import Theme
@@ -40,13 +39,13 @@ def draw(viewpoint: CompareViewpoint, theme: Theme) -> Picture:
         return ComparePicture(pair, theme)
 
 
-class CompareView:
+class CompareView(Acting):
     """The list of what differs, ranked; a picture of the chosen one; its caption."""
 
     def __init__(self, viewpoint: CompareViewpoint, theme: Theme) -> None:
+        super().__init__(DRAWING)
         self._viewpoint = viewpoint
         self._theme = theme
-        self._busy = False
         wide = ipywidgets.Layout(width="auto")
         narrow = ipywidgets.Layout(width="16em")
         self.filter = ipywidgets.Text(description="Filter", placeholder="part of a name", layout=narrow)
@@ -66,12 +65,20 @@ class CompareView:
         self._connect()
         self.update()
 
+    @property
+    def inputs(self) -> Iterable[Any]:
+        return self.filter, self.ranking, self.spectra, self.list
+
     def update(self) -> None:
         """Bring every control, the picture and the caption in line with the viewpoint."""
         with self._changing():
             self._offer()
             self.picture.value = draw(self._viewpoint, self._theme).png()
-            self._say(self._viewpoint.sentence())
+            self.say(self._viewpoint.sentence())
+
+    def say(self, sentence: str) -> None:
+        """Put a sentence below the picture; screen readers speak it."""
+        self.caption.value = f'<div role="status">{escape(sentence)}</div>'
 
     def _offer(self) -> None:
         viewpoint, item = self._viewpoint, self._viewpoint.item
@@ -90,38 +97,20 @@ class CompareView:
 
     def _connect(self) -> None:
         viewpoint = self._viewpoint
-        self.list.observe(
-            lambda change: self._act(lambda: change["new"] and viewpoint.choose(change["new"])), "value"
-        )
+        self.list.observe(lambda change: self._act(lambda: self._choose(change["new"])), "value")
         self.ranking.observe(lambda change: self._act(lambda: setattr(viewpoint, "ranking", change["new"])), "value")
         self.spectra.on_click(lambda button: self._act(viewpoint.compute_spectra))
         self.filter.observe(lambda change: self._filter(change["new"]), "value")
+
+    def _choose(self, path: str | None) -> None:
+        if path:
+            self._viewpoint.choose(path)
 
     def _filter(self, text: str) -> None:
         """Narrow the list; a filter that leaves one item shows it."""
         found = matching(self._viewpoint.items, text)
         if not found:
             with self._changing():
-                self._say(f"Nothing that differs contains “{text}”; there are {len(self._viewpoint.items)}.")
+                self.say(f"Nothing that differs contains “{text}”; there are {len(self._viewpoint.items)}.")
             return
         self._act(lambda: self._viewpoint.choose(found[0].path) if len(found) == 1 else None)
-
-    def _act(self, change: Callable[[], Any]) -> None:
-        with DRAWING:
-            if self._busy:
-                return  # our own update moved the control
-            change()
-            self.update()
-
-    def _say(self, sentence: str) -> None:
-        self.caption.value = f'<div role="status">{escape(sentence)}</div>'
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with DRAWING:
-            self._busy = True
-            try:
-                yield
-            finally:
-                self._busy = False
-                answer_on_any_shell((self.filter, self.ranking, self.spectra, self.list))

@@ -51,12 +51,14 @@ class CompareViewpoint:
 
     def texts(self) -> tuple[str | None, str | None] | None:
         """Both sides as text, where there is nothing to draw."""
-        if self.item is None or self.item.texts is not None:
-            return self.item and self.item.texts
+        if self.item is None:
+            return None
+        if self.item.texts is not None:
+            return self.item.texts
         if self.item.variable is not None and is_numeric(self.item.variable.dtype):
             return None
         kinds = [snapshot.variables.get(self.item.path) for snapshot in self._snapshots]
-        first, second = (kind and f"{kind.dtype} {shape_text(tuple(kind.shape))}" for kind in kinds)
+        first, second = (f"{kind.dtype} {shape_text(tuple(kind.shape))}" if kind else None for kind in kinds)
         return first, second
 
     def pair(self) -> Pair:

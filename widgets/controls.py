@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -118,15 +117,3 @@ def _offer(dropdown: Any, labels: Sequence[tuple[str, Any]], chosen: Any) -> Non
     if tuple(dropdown.options) != tuple(labels):
         dropdown.options = labels
     dropdown.value = chosen
-
-
-def answer_on_any_shell(widgets: Iterable[Any]) -> None:
-    """Let messages of these widgets be handled by the subshell they arrive on.
-
-    ipykernel 7.4 binds a comm to the shell that wrote to it last. Written by a cell,
-    that is the main shell, and a slider would then wait until a running loop ends.
-    """
-    for widget in widgets:
-        # Private, and absent in other versions of ipykernel and outside a kernel.
-        with suppress(AttributeError):
-            del widget.comm._reply_subshell_id

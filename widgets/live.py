@@ -6,13 +6,12 @@ snapshots, never the user's variables, and hold the drawing lock throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from snapshot.errors import SnapshotError
+from snapshot.widgets.acting import Acting
 from snapshot.widgets.choices import containing, variable_label
-from snapshot.widgets.controls import Controls, answer_on_any_shell
+from snapshot.widgets.controls import Controls
 from snapshot.widgets.curves_figure import CurvesPicture
 from snapshot.widgets.figures import DRAWING, SIZE, EvolutionPicture, MessagePicture, MovingPicture
 from snapshot.widgets.frames import Frame
@@ -32,17 +31,21 @@ def draw(viewpoint: Viewpoint, theme: Theme) -> MovingPicture | MessagePicture:
         return EvolutionPicture(frame, theme) if isinstance(frame, Frame) else CurvesPicture(frame, theme)
 
 
-class LiveView:
+class LiveView(Acting):
     """Controls that move a viewpoint, and the picture that follows."""
 
     def __init__(self, viewpoint: Viewpoint, theme: Theme) -> None:
+        super().__init__(DRAWING)
         self.controls = Controls(SIZE)
         self._viewpoint = viewpoint
         self._theme = theme
         self._picture: MovingPicture | MessagePicture | None = None
-        self._busy = False
         self._connect()
         self.update()
+
+    @property
+    def inputs(self) -> Iterable[Any]:
+        return self.controls.inputs
 
     def update(self) -> None:
         """Bring every control, the picture and the caption in line with the viewpoint."""
@@ -132,25 +135,3 @@ class LiveView:
             return
         only = next(iter(matching)) if len(matching) == 1 else None
         self._act(lambda: self._viewpoint.choose(only) if only else None)
-
-    def _act(self, change: Callable[[], Any]) -> None:
-        with DRAWING:
-            if self._busy:
-                return  # our own update moved the control
-            try:
-                change()
-            except SnapshotError as error:
-                self.update()
-                self.controls.say(f"{error}.")
-                return
-            self.update()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with DRAWING:
-            self._busy = True
-            try:
-                yield
-            finally:
-                self._busy = False
-                answer_on_any_shell(self.controls.inputs)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 import ipywidgets
 
+from snapshot.widgets.acting import Acting
 from snapshot.widgets.choices import containing, variable_label
-from snapshot.widgets.controls import answer_on_any_shell
 from snapshot.widgets.evolution import Evolution
 from snapshot.widgets.figures import DRAWING, SIZE, MessagePicture, Picture
 from snapshot.widgets.many_statistics import STATISTICS, UNREAD
@@ -32,13 +31,13 @@ def draw(viewpoint: OverviewViewpoint, theme: Theme) -> Picture:
         return OverviewPicture(grid, theme, viewpoint.chosen)
 
 
-class OverviewView:
+class OverviewView(Acting):
     """Filter, statistic, heat map, list; the chosen variable's Evolution below."""
 
     def __init__(self, viewpoint: OverviewViewpoint, theme: Theme, theme_name: str) -> None:
+        super().__init__(DRAWING)
         self._viewpoint = viewpoint
         self._theme, self._theme_name = theme, theme_name
-        self._busy = False
         self._evolution: Evolution | None = None
         narrow = ipywidgets.Layout(width="18em")
         self.filter = ipywidgets.Text(description="Filter", placeholder="part of a name", layout=narrow)
@@ -63,6 +62,10 @@ class OverviewView:
         self._connect()
         self.update()
 
+    @property
+    def inputs(self) -> Iterable[Any]:
+        return self.filter, self.statistic, self.more, self.list
+
     def update(self) -> None:
         """Bring every control, the picture, the caption and the view below in line."""
         with self._changing():
@@ -78,8 +81,12 @@ class OverviewView:
             self.statistic.value = viewpoint.statistic
             self.more.layout.display = "" if (viewpoint.grid.states == UNREAD).any() else "none"
             self.picture.value = draw(viewpoint, self._theme).png()
-            self.caption.value = f'<div role="status">{escape(viewpoint.sentence())}</div>'
+            self.say(viewpoint.sentence())
             self._open(viewpoint.chosen)
+
+    def say(self, sentence: str) -> None:
+        """Put a sentence below the picture; screen readers speak it."""
+        self.caption.value = f'<div role="status">{escape(sentence)}</div>'
 
     def refresh(self) -> None:
         """Take in the snapshots stored since, above and below."""
@@ -98,26 +105,11 @@ class OverviewView:
 
     def _connect(self) -> None:
         viewpoint = self._viewpoint
-        self.list.observe(
-            lambda change: self._act(lambda: change["new"] and viewpoint.choose(change["new"])), "value"
-        )
+        self.list.observe(lambda change: self._act(lambda: self._choose(change["new"])), "value")
         self.statistic.observe(lambda change: self._act(lambda: viewpoint.measure(change["new"])), "value")
         self.filter.observe(lambda change: self._act(lambda: setattr(viewpoint, "text", change["new"])), "value")
         self.more.on_click(lambda button: self._act(viewpoint.read_more))
 
-    def _act(self, change: Callable[[], Any]) -> None:
-        with DRAWING:
-            if self._busy:
-                return  # our own update moved the control
-            change()
-            self.update()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with DRAWING:
-            self._busy = True
-            try:
-                yield
-            finally:
-                self._busy = False
-                answer_on_any_shell((self.filter, self.statistic, self.more, self.list))
+    def _choose(self, path: str | None) -> None:
+        if path:
+            self._viewpoint.choose(path)
