@@ -1,8 +1,15 @@
 """Every test has a key of its own to sign with: nothing is read from or written to the tester's home."""
 
+import signal
 import sys
 
 import pytest
+
+
+def pytest_configure():
+    """What a shell starts in the background ignores the stop button, and these tests press it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,11 +8,9 @@ from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, WrapperStore
 
 import snapshot
-from snapshot import Workspace
 from snapshot.errors import PathNotFound
 from snapshot.repository import Repository, layout
-
-COUNT = 23
+from tests.repository.long_run import COUNT, stored_run
 
 
 @pytest.fixture(autouse=True)
@@ -22,26 +20,8 @@ def small_folds(monkeypatch):
 
 @pytest.fixture
 def home(tmp_path):
-    """23 snapshots: an array that changes, one that does not, a view, numbers, one of another shape, one gone."""
-    home = tmp_path / "run.zarr"
-    rng = np.random.default_rng(0)
-    names = {"w": rng.standard_normal((300, 400)), "same": np.arange(20_000.0), "small": np.zeros(3), "loss": 1.0}
-    names["again"], names["view"], names["z"] = names["small"], names["w"][5:7], 1j
-    workspace = Workspace(names, home)
-    for step in range(1, COUNT + 1):
-        names["w"] += rng.standard_normal((300, 400))
-        names["small"][step % 3] = step
-        names["loss"] = 1 / step if step != 9 else float("nan")
-        names["z"] += 1
-        names["shape"] = np.full(2 if step < 10 else 3, step)
-        names["whole"] = step if step < 12 else float(step)
-        if step == 15:
-            del names["same"]
-        workspace.store(step=step)
-    workspace.flush()
-    workspace.drop("@5")
-    workspace.close()
-    return home
+    stored_run(tmp_path / "run.zarr")
+    return tmp_path / "run.zarr"
 
 
 def everything(home):

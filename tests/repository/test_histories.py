@@ -12,8 +12,8 @@ from snapshot import Workspace
 from snapshot.errors import SnapshotWarning
 from snapshot.history import histories, newest_variables
 from snapshot.repository import Repository, layout
+from tests.repository.long_run import COUNT, stored_run
 
-COUNT = 23
 PATHS = ["w", "same", "small", "view", "turned", "loss", "z", "shape", "whole", "early", "nothing"]
 
 
@@ -24,30 +24,8 @@ def small_folds(monkeypatch):
 
 @pytest.fixture
 def home(tmp_path):
-    """23 snapshots: arrays that change or do not, a view, numbers, one of two shapes, one gone, one dropped."""
-    home = tmp_path / "run.zarr"
-    rng = np.random.default_rng(0)
-    names = {"w": rng.standard_normal((300, 400)), "same": np.arange(20_000.0), "small": np.zeros(3), "loss": 1.0}
-    names["again"], names["view"], names["z"] = names["small"], names["w"][5:7], 1j
-    names["turned"], names["early"] = np.asfortranarray(rng.standard_normal((4, 5))), np.ones(2)
-    workspace = Workspace(names, home)
-    for step in range(1, COUNT + 1):
-        names["w"] += rng.standard_normal((300, 400))
-        names["small"][step % 3] = step
-        names["turned"][0, 1] = step // 2
-        names["loss"] = 1 / step if step != 9 else float("nan")
-        names["z"] += 1
-        names["shape"] = np.full(2 if step < 10 else 3, step)
-        names["whole"] = step if step < 12 else float(step)
-        if step == 7:
-            del names["early"]
-        if step == 15:
-            del names["same"]
-        workspace.store(step=step)
-    workspace.flush()
-    workspace.drop("@5")
-    workspace.close()
-    return home
+    stored_run(tmp_path / "run.zarr")
+    return tmp_path / "run.zarr"
 
 
 def in_full(home):
