@@ -191,6 +191,15 @@ def test_loading_the_extension_imports_no_framework_and_nothing_to_draw_with(tmp
     assert loaded & (FRAMEWORKS | {"matplotlib", "zarr", "ipywidgets"}) == set()
 
 
+def test_a_folder_is_stored_to_and_opened_without_zarr(tmp_path):
+    code = (
+        "import sys, snapshot; workspace = snapshot.Workspace({'w': [1.5]}, 'run.zarr'); workspace.store('kept');"
+        "workspace.close(); assert snapshot.open('run.zarr')['kept']['w'] == [1.5]; print(*sys.modules)"
+    )
+    loaded = {name.split(".")[0] for name in run_elsewhere(code, tmp_path, ROOT).split()}
+    assert loaded & (FRAMEWORKS | {"matplotlib", "zarr", "ipywidgets"}) == set()
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel of this checkout, built from a copy so that no build folder is left in it."""
