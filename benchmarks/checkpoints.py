@@ -248,6 +248,8 @@ def measure(name: str, shape: str, pages: str) -> dict[str, float]:
         peer.leave()
         gc.collect()
         fill_memory(pages)
+        if pages:
+            read_files(Path(temporary))
         start = time.perf_counter()
         restored = peer.restore(arrays, 0)
         found["restore"] = time.perf_counter() - start
@@ -278,6 +280,16 @@ def fill_memory(place: str) -> None:
         buffer = bytearray(4 * 1024 * 1024)
         while file.readinto(buffer):
             pass
+
+
+def read_files(folder: Path) -> None:
+    """Have the files of a folder in the page cache again."""
+    buffer = bytearray(4 * 1024 * 1024)
+    for place in folder.rglob("*"):
+        if place.is_file():
+            with place.open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
 
 
 def check(name: str, found: Any, expected: Any) -> None:
