@@ -397,7 +397,7 @@ def many(count: int) -> str:
             found, seconds, _ = done.stdout.split()
             opened.append(float(seconds))
         lines.append(
-            f"opening {int(found):,} snapshots in a new process, zarr's import included: "
+            f"opening {int(found):,} snapshots in a new process, imports included: "
             f"{statistics.median(opened) * 1e3:.0f} ms"
         )
     return "\n".join(lines)
