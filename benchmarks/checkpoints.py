@@ -23,9 +23,9 @@ platter by anyone; files are in the page cache. Each peer has written and read o
 array before, so that no import is measured.
 
 With ``--full-memory`` free memory is filled with pages of a file before the first write and
-before the restore, as it is on a machine that has been in use for a while. Some virtual machines hand memory
-that is free back to their host, and the first touch of a page then costs ten times a copy,
-for one peer or another as it happens.
+before the restore, as it is on a machine that has been in use for a while. Some virtual
+machines hand memory that is free back to their host, and the first touch of a page then
+costs ten times a copy, for one peer or another as it happens.
 
 ``--history`` reads one element of one array out of many stored states; ``--many`` opens a
 repository with many snapshots, and stores into it and into one that has ten.

@@ -128,17 +128,18 @@ class Application:
 
     def _write_leaves(self) -> None:
         with closing(BlockWrites(self._plan.write, self._target, self._present, self._blocks)) as parts:
-            for handle in self._plan.write:
-                assert type(handle) is Handle
-                obj = handle.get()
-                if handle in self._present.leaves:
-                    self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
             self._where = "an array"
+            for one in parts.straight:
+                self._undo.append(lambda one=one: self._write(one, one.get(), self._present))  # type: ignore[misc]
             parts.write_straight()
             for handle in self._plan.write:
                 assert type(handle) is Handle
+                if handle in parts.straight:
+                    continue
                 obj = handle.get()
                 self._where = f"an object of type {type(obj).__name__}"
+                if handle in self._present.leaves:
+                    self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
                 if not parts.write(handle, obj):
                     self._write(handle, obj, self._target)
         self._tell_views()

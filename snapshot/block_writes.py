@@ -45,7 +45,7 @@ class BlockWrites:
         self._target = target
         self._blocks = blocks
         self._away: list[tuple[bytes, int]] = []
-        self._straight: dict[Handle, list[_Straight]] = {}
+        self.straight: dict[Handle, list[_Straight]] = {}  #: leaves whose memory is at hand
         self._parts: dict[AnyHandle, list[_Part]] = {}
         for handle in leaves:
             if not self._fits(handle, present):
@@ -53,7 +53,7 @@ class BlockWrites:
             memory = _memory_of(handle)
             if type(handle) is Handle and memory is not None:
                 differing = self._differing(handle, present)
-                self._straight[handle] = [_Straight(digest, memory[first:last]) for digest, first, last in differing]
+                self.straight[handle] = [_Straight(digest, memory[first:last]) for digest, first, last in differing]
             else:
                 self._parts[handle] = [self._part(*one) for one in self._differing(handle, present)]
         # one is being written, and as many are read as the reading is ahead
@@ -64,17 +64,15 @@ class BlockWrites:
 
     def write_straight(self) -> None:
         """Write the leaves whose memory is at hand. Raises Damaged, and some are written then."""
-        parts = [part for parts in self._straight.values() for part in parts]
+        parts = [part for parts in self.straight.values() for part in parts]
         in_threads(lambda part: self._blocks.copy_into(*part), parts, lambda part: part.memory.nbytes)
-        for handle in self._straight:
+        for handle in self.straight:
             touched = getattr(handle.adapter, "touched", None)
             if touched is not None:
                 touched(handle.get())
 
     def write(self, handle: Handle, obj: Any) -> bool:
-        """Write one leaf, unless it is; False when it is to be assigned as a whole. Raises Damaged."""
-        if handle in self._straight:
-            return True
+        """Assign to one leaf; False when it is to be assigned to as a whole. Raises Damaged."""
         parts = self._parts.get(handle)
         if parts is None:
             return False

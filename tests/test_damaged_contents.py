@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from snapshot import Workspace
+from snapshot.adapters import torch as torch_adapter
 from snapshot.errors import RestoreFailed
 
 SIZE = 2_500_000  # three blocks
@@ -120,3 +121,25 @@ def test_contents_that_vanish_while_they_are_written_leave_everything_as_it_was(
     with pytest.raises(RestoreFailed, match=r"does not match its hash.*everything is as it was"):
         workspace.restore("kept")
     equal(names, made(10.0))
+
+
+def test_a_restore_that_fails_counts_no_change_of_a_tensor_that_it_had_not_reached(monkeypatch):
+    names = {"first": torch.zeros(5), "second": torch.zeros(5)}
+    workspace = Workspace(names)
+    workspace.store("kept")
+    names["first"] += 1
+    names["second"] += 1
+    before = names["second"]._version
+    ordinary, calls = torch_adapter.write, []
+
+    def refusing_once(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise ValueError("not now")
+        ordinary(*given)
+
+    monkeypatch.setattr(torch_adapter, "write", refusing_once)
+    with pytest.raises(RestoreFailed, match="not now"):
+        workspace.restore("kept")
+    assert names["second"]._version == before
+    assert names["first"].tolist() == [1] * 5

@@ -1,8 +1,8 @@
 """PyTorch: dense tensors and generators; modules and optimizers are walked like any instance.
 
-Contents go in through ``copy_`` under ``no_grad``, never through ``.data``: a graph
-recorded before a restore then raises at ``backward`` instead of giving a wrong
-gradient. Other layouts are in ``torch_layouts``, classes that wrap tensors in
+Contents go in through ``copy_`` under ``no_grad``, or straight into the memory with the
+change counted, never through ``.data``: a graph recorded before a restore then raises at
+``backward`` instead of giving a wrong gradient. Other layouts are in ``torch_layouts``, classes that wrap tensors in
 ``torch_wrappers``.
 """
 

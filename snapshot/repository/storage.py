@@ -109,7 +109,7 @@ class Storage:
 
     def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
         """As :meth:`get` for several keys, in their order."""
-        with self._reading():
+        with self._asking():
             return self._keys.get_many(requests)
 
     def read_into(self, key: str, start: int, out: memoryview) -> bool:
@@ -118,14 +118,14 @@ class Storage:
 
     def read_many_into(self, requests: Sequence[tuple[str, int, memoryview]]) -> list[bool]:
         """As :meth:`read_into` for several."""
-        with self._reading():
+        with self._asking():
             return self._keys.read_many_into(requests)
 
     def put(self, items: Iterable[Write]) -> None:
         """Write every item; bytes are asked for when their turn comes. Raises at the first failure."""
         stopped = Event()
         try:
-            with self._writing():
+            with self._asking(writing=True):
                 self._keys.put(list(items), stopped)
         finally:
             # an interrupt reaches this thread, not those that write
@@ -133,19 +133,19 @@ class Storage:
 
     def delete(self, *keys: str) -> None:
         """Take keys away that are there."""
-        with self._writing():
+        with self._asking(writing=True):
             self._keys.delete(keys)
 
     def remove(self, *keys: str) -> int:
         """As :meth:`delete`; returns how many bytes they took."""
-        with self._writing():
+        with self._asking(writing=True):
             size = self._keys.sizes(keys)
         self.delete(*keys)
         return size
 
     def sweep(self, seconds: float) -> int:
         """Take away files that were begun so long ago and never finished; returns how many bytes they took."""
-        with self._writing():
+        with self._asking(writing=True):
             return self._keys.sweep(seconds)
 
     def delete_folder(self, *prefixes: str) -> None:
@@ -154,12 +154,12 @@ class Storage:
 
     def delete_below(self, prefix: str) -> None:
         """Take everything below ``prefix`` away."""
-        with self._writing():
+        with self._asking(writing=True):
             self._keys.delete_below(prefix)
 
     def keys(self, prefix: str) -> list[str]:
         """Every key below ``prefix``, sorted."""
-        with self._reading():
+        with self._asking():
             return sorted(self._keys.keys(prefix))
 
     def children(self, prefix: str) -> list[str]:
@@ -168,12 +168,12 @@ class Storage:
 
     def children_many(self, prefixes: Sequence[str]) -> list[list[str]]:
         """As :meth:`children` for several, in their order."""
-        with self._reading():
+        with self._asking():
             return self._keys.children_many(prefixes)
 
     def is_there(self) -> bool:
         """Whether there is anything to read from: stores other than folders are always there."""
-        with self._reading():
+        with self._asking():
             return self.folder is None or self.folder.is_dir()
 
     def is_empty(self) -> bool:
@@ -183,18 +183,11 @@ class Storage:
         return all(name == ".gitignore" or name.endswith(".partial") for name in self.children(""))
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _asking(self, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
         except self._failures as error:
-            raise self._in_our_words(error, writing=False) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except self._failures as error:
-            raise self._in_our_words(error, writing=True) from error
+            raise self._in_our_words(error, writing=writing) from error
 
     def _in_our_words(self, error: Exception, *, writing: bool) -> RepositoryError:
         if self.folder is None and not (isinstance(error, OSError) and error.errno):
