@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -29,17 +30,30 @@ def cores() -> int:
 def in_threads(work: Callable[[T], object], items: Sequence[T], nbytes: Callable[[T], int]) -> None:
     """``work`` on each item, which is so many bytes; the first error is raised when all threads have stopped."""
     batches = list(_batches(items, nbytes))
+    rest = iter(batches)  # whoever is done takes the next: to hand each over costs more than to copy a block
 
-    def on_each(batch: list[T]) -> None:
-        for item in batch:
-            work(item)
+    def on_rest() -> None:
+        with _cleared_on_error(batches):
+            for batch in rest:
+                for item in batch:
+                    work(item)
 
     if len(batches) < 2 or cores() < 2:
-        for batch in batches:
-            on_each(batch)
+        on_rest()
         return
-    with ThreadPoolExecutor(cores(), "snapshot-copy") as pool:
-        list(pool.map(on_each, batches))
+    with ThreadPoolExecutor(cores(), "snapshot-copy") as pool, _cleared_on_error(batches):
+        for done in [pool.submit(on_rest) for _ in range(cores())]:
+            done.result()
+
+
+@contextmanager
+def _cleared_on_error(batches: list[list[T]]) -> Iterator[None]:
+    """Nobody takes another batch when this fails."""
+    try:
+        yield
+    except BaseException:
+        batches.clear()
+        raise
 
 
 def _batches(items: Sequence[T], nbytes: Callable[[T], int]) -> Iterator[list[T]]:

@@ -43,15 +43,20 @@ class _Column:
         self.runs: list[str] = []
         self._last: Any = None
 
-    def add(self, snapshot: int, key: Any, form: Mapping[str, Any] | None, number: int, blocks: Any) -> None:
-        """One more snapshot; ``key`` is equal when nothing changed since the one before."""
+    def is_other(self, key: Any) -> bool:
+        """Whether one more snapshot, which ``key`` tells from others, differs from the one before."""
         if key == self._last:
-            return
+            return False
         self._last = key
-        index = ABSENT if key is None else IN_TABLE
-        if form is not None:
-            index = self.forms.setdefault(json.dumps(form, sort_keys=True), len(self.forms))
+        return True
+
+    def begin(self, snapshot: int, index: int, number: int = 0, blocks: Any = ()) -> None:
+        """From this snapshot on; ``index`` is that of a form, :data:`ABSENT` or :data:`IN_TABLE`."""
         self.runs.append(json.dumps([snapshot, index, number, blocks], separators=(",", ":")))
+
+    def form(self, form: Mapping[str, Any]) -> int:
+        """The index of a form."""
+        return self.forms.setdefault(json.dumps(form, sort_keys=True), len(self.forms))
 
     def encode(self) -> bytes:
         sources = json.dumps(list(self.sources))
@@ -77,12 +82,14 @@ class Columns:
             there.add(one.path)
             column = self._columns.setdefault(one.path, _Column())
             if one.path in table.numbers and not isinstance(one.dtype, str):
-                value = number_out(table.numbers[one.path])
-                column.add(snapshot, (one.digest, one.dtype), {"number": one.dtype.str}, 0, value)
-            else:
-                column.add(snapshot, one.digest, None, 0, [])
+                if column.is_other((one.digest, one.dtype)):
+                    value = number_out(table.numbers[one.path])
+                    column.begin(snapshot, column.form({"number": one.dtype.str}), 0, value)
+            elif column.is_other(one.digest):
+                column.begin(snapshot, IN_TABLE)
         for path in self._columns.keys() - there:
-            self._columns[path].add(snapshot, None, None, 0, [])
+            if self._columns[path].is_other(None):
+                self._columns[path].begin(snapshot, ABSENT)
 
     def _add_leaf(self, snapshot: int, stored: StoredLeaf, places: tuple[Place, ...]) -> None:
         leaf = stored.leaf
@@ -90,7 +97,11 @@ class Columns:
         for alias in stored.aliases:
             self.aliases.setdefault(alias, stored.path)
         if leaf.view is not None:
-            column.add(snapshot, "view", None, 0, [])
+            if column.is_other("view"):
+                column.begin(snapshot, IN_TABLE)
+            return
+        # most are what they were in the snapshot before
+        if not column.is_other((stored.number, stored.role, stored.dtype, places, leaf)):
             return
         form = {
             "role": stored.role.value,
@@ -101,9 +112,8 @@ class Columns:
             "order": leaf.order,
             "meta": leaf.meta,
         }
-        key = (stored.number, places, leaf.blocks, leaf.dtype, leaf.shape, leaf.order, leaf.meta, stored.dtype)
         blocks = [block_out(digest, at, column.sources) for digest, at in zip(leaf.blocks, places, strict=True)]
-        column.add(snapshot, key, form, stored.number, blocks)
+        column.begin(snapshot, column.form(form), stored.number, blocks)
 
     def encode(self) -> dict[str, bytes]:
         """Each column as it is stored."""
