@@ -18,8 +18,9 @@ from snapshot.capture import Capture, same_graph
 from snapshot.content import MemoryContent, number_variable
 from snapshot.engine import Engine
 from snapshot.graph import encode_groups
+from snapshot.handles import AnyHandle
 from snapshot.model import Content, Snapshot
-from snapshot.paths import numbers_of
+from snapshot.paths import Paths, numbers_of
 from snapshot.repository.entry import Entry, StoredLeaf
 from snapshot.signing import signer
 
@@ -36,6 +37,8 @@ class Entries:
         self._pickles = pickling.Pickles()
         self._known: dict[str, bytes] = {}
         self._last: Capture | None = None
+        self._paths: Paths | None = None
+        self._leaves: dict[AnyHandle, StoredLeaf] = {}
 
     def of(
         self, snapshot: Snapshot, block: Callable[[bytes], Any], wrote: Callable[[int], None]
@@ -47,11 +50,7 @@ class Entries:
         content = snapshot.content
         assert isinstance(content, MemoryContent)
         capture = content.capture
-        named = self._engine.paths(capture).leaves
-        leaves = []
-        for handle, held in capture.leaves.items():
-            path, role, aliases = named.get(handle, ("", held.form.role, ()))
-            leaves.append(StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases))
+        self._name_leaves(capture)
         if self._last is None or not same_graph(capture, self._last):
             self._groups = encode_groups(capture, self._groups)
         self._last = capture
@@ -59,7 +58,7 @@ class Entries:
         pickles = self._pickles.of(capture)
         entry = Entry(
             snapshot=bare(snapshot),
-            leaves=tuple(leaves),
+            leaves=tuple(self._leaves.values()),
             records={name: data for name, (_, data) in self._groups.items()},
             names=content.names,
             report=content.report,
@@ -73,6 +72,18 @@ class Entries:
         before, self._known = self._known, {**entry.records, **{f"pickle {n}": p for n, p in entry.pickles.items()}}
         new = sum(len(data) for name, data in self._known.items() if before.get(name) is not data)
         return entry, new
+
+    def _name_leaves(self, capture: Capture) -> None:
+        paths = self._engine.paths(capture)
+        known = self._leaves if paths is self._paths else {}
+        found: dict[AnyHandle, StoredLeaf] = {}
+        for handle, held in capture.leaves.items():
+            stored = known.get(handle)
+            if stored is None or stored.leaf is not held.leaf or stored.dtype != held.form.dtype:
+                path, role, aliases = paths.leaves.get(handle, ("", held.form.role, ()))
+                stored = StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases)
+            found[handle] = stored
+        self._paths, self._leaves = paths, found
 
 
 def bare(snapshot: Snapshot) -> Snapshot:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from math import prod
 from typing import Any, Protocol
 
@@ -187,9 +188,22 @@ def parse_dtype(text: str) -> np.dtype[Any]:
         # unlike np.dtype(descr), this reads padding between fields as padding
         found: np.dtype[Any] = np.lib.format.descr_to_dtype(literal_eval(text))
         return found
-    return np.dtype(text)
+    return _plain_dtype(text)
 
 
 def format_dtype(dtype: np.dtype[Any]) -> str:
     """The text kept in :attr:`Leaf.dtype`; :func:`parse_dtype` reads it back."""
-    return repr(dtype.descr) if dtype.names is not None else dtype.str
+    return repr(dtype.descr) if dtype.names is not None else _plain_text(dtype)
+
+
+# asked for several times for every array; a structured dtype can be changed by who has it
+
+
+@lru_cache
+def _plain_dtype(text: str) -> np.dtype[Any]:
+    return np.dtype(text)
+
+
+@lru_cache
+def _plain_text(dtype: np.dtype[Any]) -> str:
+    return dtype.str

@@ -45,7 +45,7 @@ class Parts:
         if isinstance(reference, Snapshot):
             return reference
         # #run.n names one snapshot whoever stored it; everything else is this notebook's
-        full = reference.startswith("#") and "." in reference
+        full = isinstance(reference, str) and reference.startswith("#") and "." in reference
         return resolve(reference, self.snapshots(full), run=self.archive.run, head=self.shelf.head, own_first=True)
 
     def state(self, snapshot: Snapshot) -> str:

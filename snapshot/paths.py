@@ -208,11 +208,13 @@ def _parts(capture: Capture, objects: Mapping[int, str]) -> Iterable[tuple[AnyHa
             yield handle, Named(best, role, () if full == best else (full,))
 
 
+_NUMBERS = (bool, int, float, complex, np.number, np.bool)
+
+
 def numbers_of(capture: Capture) -> dict[str, Any]:
     """Names bound to plain numbers: they are variables of shape () to a user."""
     return {
         name: value
         for name, value in capture.roots.items()
-        if issubclass(type(value), bool | int | float | complex | np.number | np.bool)
-        and (not issubclass(type(value), int) or -(2**63) <= value < 2**63)
+        if issubclass(type(value), _NUMBERS) and (not issubclass(type(value), int) or -(2**63) <= value < 2**63)
     }

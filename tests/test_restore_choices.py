@@ -248,6 +248,9 @@ def test_references_by_label_id_step_and_position():
     assert workspace[stored[1]] is stored[1]
     with pytest.raises(ReferenceNotFound, match="first"):
         workspace.restore("frist")
+    with pytest.raises(ReferenceNotFound, match="'#2'"):
+        workspace.drop(2)
+    assert len(workspace.timeline) == 3
 
 
 def test_the_step_is_given_or_one_more_than_the_parents():

@@ -7,6 +7,7 @@ are by reference: assigning to one would write the user's file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from mmap import mmap
 from typing import Any
 
@@ -27,6 +28,8 @@ class ArrayAdapter:
     immutable = False
 
     def form(self, obj: Any) -> Form:
+        if type(obj) is np.ndarray and obj.flags.writeable:
+            return _plain_form(obj.shape, format_dtype(obj.dtype))
         meta: list[tuple[str, Any]] = []
         if type(obj) is not np.ndarray:
             meta.append(("class", name_class(type(obj))))
@@ -87,6 +90,12 @@ class ArrayAdapter:
         if attributes is None:
             raise AttributeError(name)
         attributes[name] = value
+
+
+@lru_cache(maxsize=4096)
+def _plain_form(shape: tuple[int, ...], dtype: str) -> Form:
+    # most arrays of most programs look like many others
+    return Form(shape, dtype)
 
 
 class _Unlocked:
@@ -158,6 +167,7 @@ def _split(state: State) -> tuple[tuple[int, ...], State]:
 ARRAY = ArrayAdapter()
 OBJECT_ARRAY = ObjectArrayKind()
 _MAPPED = Reference("memory-mapped: restoring it would write your file")
+_IN_A_FILE = (np.memmap, mmap)
 _POINTERS = Reference("its elements are pointers in a structured or string dtype")
 
 
@@ -165,9 +175,10 @@ def handler_for(obj: Any) -> Any:
     """The adapter, kind or reference for one ndarray."""
     base = obj
     while base is not None:
-        if isinstance(base, np.memmap | mmap):
+        if isinstance(base, _IN_A_FILE):
             return _MAPPED
-        base = getattr(base, "base", None) if isinstance(base, np.ndarray) else None
-    if obj.dtype == object:
+        base = base.base if isinstance(base, np.ndarray) else None
+    dtype = obj.dtype
+    if dtype.kind == "O":
         return OBJECT_ARRAY
-    return _POINTERS if obj.dtype.hasobject or obj.dtype.kind == "T" else ARRAY
+    return _POINTERS if dtype.hasobject or dtype.kind == "T" else ARRAY

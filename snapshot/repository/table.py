@@ -70,27 +70,9 @@ class Table:
         found = {place for places in self.places for place in places}
         return found.union(piece.place for piece in (*self.records.values(), *self.pickles.values()))
 
-    def encode(self) -> bytes:
-        """The table as it is stored."""
-        sources: dict[str, int] = {}
-        document = {
-            "leaves": [_leaf_out(one, at, sources) for one, at in zip(self.leaves, self.places, strict=True)],
-            "records": {name: block_out(*piece, sources) for name, piece in self.records.items()},
-            "pickles": {name: block_out(*piece, sources) for name, piece in self.pickles.items()},
-            "names": dict(self.names),
-            "report": dict(self.report),
-            "plain": [_plain_out(one, self.numbers) for one in self.plain],
-            "sources": list(sources),
-        }
-        if self.signatures:
-            document["signatures"] = dict(self.signatures)
-        text = json.dumps(document, separators=(",", ":"), default=_scalar)
-        # no time inside: equal tables are equal bytes
-        return gzip.compress(text.encode(), compresslevel=1, mtime=0)
-
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Table:
-        """Read :meth:`encode` back. Raises OSError, ValueError or KeyError on anything else."""
+        """Read it back. Raises OSError, ValueError or KeyError on anything else."""
         document = decode_document(data)
         sources = document["sources"]
         found = [_leaf_in(one, sources) for one in document["leaves"]]
@@ -111,29 +93,6 @@ def decode_document(data: bytes | memoryview) -> dict[str, Any]:
     """The JSON of a table. Raises OSError, EOFError or ValueError on anything else."""
     document: dict[str, Any] = json.loads(gzip.decompress(data))
     return document
-
-
-def _leaf_out(stored: StoredLeaf, places: tuple[Place, ...], sources: dict[str, int]) -> dict[str, Any]:
-    leaf = stored.leaf
-    out: dict[str, Any] = {
-        "number": stored.number,
-        "path": stored.path,
-        "role": stored.role.value,
-        "dtype": stored.dtype,
-        "kind": leaf.kind,
-        "bytes": leaf.dtype,
-        "shape": leaf.shape,
-        "blocks": [block_out(digest, at, sources) for digest, at in zip(leaf.blocks, places, strict=True)],
-    }
-    if leaf.order != "C":
-        out["order"] = leaf.order
-    if leaf.meta:
-        out["meta"] = leaf.meta
-    if leaf.view is not None:
-        out["view"] = [leaf.view.base, leaf.view.offset, leaf.view.strides]
-    if stored.aliases:
-        out["aliases"] = stored.aliases
-    return out
 
 
 def _leaf_in(one: dict[str, Any], sources: list[str]) -> tuple[StoredLeaf, tuple[Place, ...]]:
@@ -166,20 +125,6 @@ def block_in(block: list[Any], sources: list[str]) -> tuple[bytes, Any]:
     return bytes.fromhex(digest), kind(where, start, extent)
 
 
-def _plain_out(one: Variable, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    value = {"value": number_out(numbers[one.path])} if one.path in numbers else {}
-    return value | {
-        "path": one.path,
-        "role": one.role.value,
-        "shape": one.shape,
-        "dtype": one.dtype if isinstance(one.dtype, str) else one.dtype.str,
-        "dtype_known": not isinstance(one.dtype, str),
-        "nbytes": one.nbytes,
-        "digest": one.digest.hex(),
-        "aliases": one.aliases,
-    }
-
-
 def _plain_in(one: dict[str, Any]) -> Variable:
     return Variable(
         path=one["path"],
@@ -206,10 +151,3 @@ def number_in(value: Any) -> Any:
 def frozen(value: Any) -> Any:
     """JSON has no tuples; leaves are compared and hashed, so they hold no lists."""
     return tuple(map(frozen, value)) if isinstance(value, list) else value
-
-
-def _scalar(value: Any) -> Any:
-    """NumPy numbers among the descriptions become plain ones."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} is not plain data: descriptions hold text, numbers and booleans only")

@@ -13,6 +13,7 @@ from snapshot.errors import RepositoryError
 from snapshot.model import Snapshot
 from snapshot.repository import layout
 from snapshot.repository.commit import Bytes, Commit, Rows
+from snapshot.repository.encoder import Encoder
 from snapshot.repository.entry import Entry
 from snapshot.repository.folded import Folding
 from snapshot.repository.folder import make_folder
@@ -55,6 +56,7 @@ class Writer:
         self._committed: dict[int, Header] = {}
         self._folding = Folding()
         self._statistician = Statistician(self._storage, run)
+        self._encoder = Encoder()
         self._pack: int | None = None
         self._uncertain: set[int] = set()
         self._resumed = False
@@ -112,7 +114,7 @@ class Writer:
         try:
             plan = self._plan(entry, self._reusable.known, own)
             while True:
-                before, table = table, plan.table.encode()
+                before, table = table, self._encoder.encode(plan.table)
                 writes = [(one, partial(_told, entry.wrote, data)) for one, data in plan.writes.items()]
                 self._storage.put([*groups, *writes, (key, partial(bytes, table))])
                 leave_note(self._storage, (self._run, entry.snapshot.id), before)
@@ -125,7 +127,7 @@ class Writer:
                     return plan, table
                 self._relearn(entry.snapshot)
                 plan = self._plan(entry, plan.known, own)
-                if plan.table.encode() == table:
+                if self._encoder.encode(plan.table) == table:
                     return plan, table
                 groups = []
         except BaseException:
