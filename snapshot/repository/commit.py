@@ -9,7 +9,7 @@ from typing import Any
 
 from snapshot.cutting import Cut
 from snapshot.model import parse_dtype
-from snapshot.repository import layout
+from snapshot.repository import layout, nodes
 from snapshot.repository.entry import Entry, StoredLeaf
 from snapshot.repository.known import Known
 from snapshot.repository.table import InPack, InRow, Piece, Place, Table
@@ -82,7 +82,7 @@ class Commit:
         if self._pack_size:
             pack = layout.pack_folder(self._run, self.next_pack)
             self.writes[layout.pack_chunk_key(pack)] = partial(list, self._pieces)
-            self.writes[f"{pack}/zarr.json"] = partial(layout.pack_array, self._pack_size)
+            self.writes[f"{pack}/zarr.json"] = partial(nodes.pack_array, self._pack_size)
             self.own += [layout.pack_chunk_key(pack), f"{pack}/zarr.json"]
             self.next_pack += 1
         self._pieces, self._pack_size = [], 0
@@ -137,10 +137,10 @@ class Commit:
 
     def _describe(self, stored: StoredLeaf, array: str, row: int) -> None:
         folder = f"{array.rpartition('/')[0]}/zarr.json"
-        self.groups[folder] = partial(layout.group, {"path": stored.path})
+        self.groups[folder] = partial(nodes.group, {"path": stored.path})
         if row == 0:
             self.writes[folder] = self.groups[folder]
-        about = partial(layout.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
+        about = partial(nodes.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
         self.writes[f"{array}/zarr.json"] = self.groups[f"{array}/zarr.json"] = about
 
     def _write_block(self, stored: StoredLeaf, where: Cut, array: str, row: int, index: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from snapshot.repository import layout
+from snapshot.repository import nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Header:
 
     def encode(self) -> bytes:
         """The zarr group that commits the snapshot."""
-        return layout.group({"snapshot": self.as_json()})
+        return nodes.group({"snapshot": self.as_json()})
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Header:

@@ -1,4 +1,6 @@
-"""Where everything lies in a repository: the one file that knows keys and the format.
+"""Where everything lies in a repository: the one file that knows keys.
+
+What zarr is told about them is in :mod:`snapshot.repository.nodes`.
 
 ::
 
@@ -32,16 +34,15 @@ Format history
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import xxhash
 
-from snapshot.cutting import BLOCK_BYTES, Cut, cut
+from snapshot.cutting import Cut, cut
 from snapshot.model import Leaf, parse_dtype
 
 FORMAT = 2
@@ -178,13 +179,6 @@ def folds_within(key: str) -> list[str]:
     ]
 
 
-def groups_of(run: str) -> dict[str, dict[str, Any]]:
-    """The folders above a run's arrays, with their attributes: zarr lists only what is a node of its own."""
-    here = f"runs/{run}"
-    plain = ("runs", *(f"{here}/{part}" for part in ("variables", "packs", "snapshots")))
-    return {**{folder: {} for folder in plain}, here: {"format": FORMAT}}
-
-
 def read_snapshot_key(key: str) -> tuple[str, int, str] | None:
     """(run, number, "zarr.json" | "label" | "dropped") of a key of a run of format 1, else None."""
     found = _SNAPSHOT_KEY.fullmatch(key)
@@ -242,7 +236,7 @@ def chunk_key(array: str, leaf: Leaf, where: Cut, row: int, index: int) -> str:
     place = [int(number) for number in np.unravel_index(index, where.grid)]
     if leaf.order == "F":
         place.reverse()
-    if not _is_native(leaf):
+    if not is_native(leaf):
         place.append(0)
     return f"{array}/c.{row}." + ".".join(map(str, place))
 
@@ -257,81 +251,6 @@ def pack_chunk_key(pack: str) -> str:
     return f"{pack}/c.0"
 
 
-def group(attributes: Mapping[str, Any] | None = None) -> bytes:
-    """A zarr v3 group."""
-    return _json({"zarr_format": 3, "node_type": "group", "attributes": dict(attributes or {})})
-
-
-def root(identity: str | None) -> bytes:
-    """The group that makes a folder a repository; ``identity`` tells it from one made later in its place."""
-    about = {
-        "format": FORMAT,
-        "id": identity,
-        "block_bytes": BLOCK_BYTES,
-        "hash": "xxh3_128",
-    }
-    return group({"snapshot_repository": about})
-
-
-def row_array(path: str, dtype: str, leaf: Leaf, rows: int) -> bytes:
-    """zarr v3 metadata of the array (rows, \\*shape) that holds the contents of one variable.
-
-    The bytes are exactly those of memory. Fortran order is zarr's transpose codec; a
-    dtype that zarr does not know (structured, dates, text, long double) is shown as
-    bytes along one more axis.
-    """
-    numpy_dtype = parse_dtype(leaf.dtype)
-    shape, block = list(leaf.shape), list(cut_of(leaf).block_shape)
-    turned = leaf.order == "F"
-    axes = list(range(1, len(shape) + 1))[:: -1 if turned else 1]
-    if turned:
-        block.reverse()
-    if not _is_native(leaf):
-        shape.append(numpy_dtype.itemsize)
-        block.append(numpy_dtype.itemsize)
-        axes.append(len(shape))
-    codecs: list[Any] = [{"name": "transpose", "configuration": {"order": [0, *axes]}}] if turned else []
-    return _array(
-        shape=[rows, *shape],
-        chunk=[1, *block],
-        dtype=numpy_dtype if _is_native(leaf) else np.dtype("u1"),
-        codecs=codecs,
-        attributes={"path": path, "dtype": dtype, "bytes": leaf.dtype},
-    )
-
-
-def pack_array(size: int) -> bytes:
-    """zarr v3 metadata of a pack of ``size`` bytes."""
-    return _array(shape=[size], chunk=[size], dtype=np.dtype("u1"), codecs=[], attributes={})
-
-
-def _is_native(leaf: Leaf) -> bool:
+def is_native(leaf: Leaf) -> bool:
+    """Whether zarr has the dtype of a leaf's bytes; others are shown as bytes along one more axis."""
     return parse_dtype(leaf.dtype).name in _NATIVE
-
-
-def _array(
-    *, shape: list[int], chunk: list[int], dtype: np.dtype[Any], codecs: list[Any], attributes: dict[str, Any]
-) -> bytes:
-    endian = {"configuration": {"endian": "big" if dtype.byteorder == ">" else "little"}}
-    return _json(
-        {
-            "zarr_format": 3,
-            "node_type": "array",
-            "shape": shape,
-            "data_type": dtype.name,
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
-            # one folder for all chunks: a folder for each axis would cost more than most blocks
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-            "fill_value": _FILL.get(dtype.kind, 0),
-            "codecs": [*codecs, {"name": "bytes", **({} if dtype.itemsize == 1 else endian)}],
-            "attributes": attributes,
-        }
-    )
-
-
-#: An absent chunk must not pass for a value where the dtype has a way to say so.
-_FILL: dict[str, Any] = {"f": "NaN", "c": ["NaN", "NaN"], "b": False}
-
-
-def _json(document: Any) -> bytes:
-    return json.dumps(document, indent=1).encode()

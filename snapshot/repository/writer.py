@@ -11,7 +11,7 @@ from threading import RLock
 
 from snapshot.errors import RepositoryError
 from snapshot.model import Snapshot
-from snapshot.repository import layout
+from snapshot.repository import layout, nodes
 from snapshot.repository.commit import Bytes, Commit, Rows
 from snapshot.repository.encoder import Encoder
 from snapshot.repository.entry import Entry
@@ -107,8 +107,8 @@ class Writer:
     def _write(self, entry: Entry) -> tuple[Commit, bytes]:
         """Everything but the commit key: what was planned, and the table."""
         key = layout.table_key(self._run, entry.snapshot.id)
-        above = {} if self._committed else layout.groups_of(self._run)
-        groups = [(f"{folder}/zarr.json", partial(layout.group, about)) for folder, about in above.items()]
+        above = {} if self._committed else nodes.groups_of(self._run)
+        groups = [(f"{folder}/zarr.json", partial(nodes.group, about)) for folder, about in above.items()]
         own = [key]
         table = None
         try:
@@ -176,7 +176,7 @@ class Writer:
         elif self._storage.folder is not None:
             make_folder(self._storage.folder)
         if identity is not None:
-            self._storage.put([(layout.ROOT_KEY, partial(layout.root, identity))])
+            self._storage.put([(layout.ROOT_KEY, partial(nodes.root, identity))])
         self._root = self._storage.get(layout.ROOT_KEY)
         there = self._storage.children(f"runs/{self._run}/packs")
         self._resumed = bool(there or self._storage.children(f"runs/{self._run}"))
