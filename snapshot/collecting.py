@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from snapshot.errors import SnapshotError
+from snapshot.forking import forked_lock
 
 #: A dropped snapshot can be read for so long by whoever has it open.
 GRACE = timedelta(hours=1)
@@ -22,7 +23,7 @@ class Collecting:
 
     def __init__(self, collect: Callable[[timedelta], Any]) -> None:
         self._collect = collect
-        self._lock = threading.Lock()
+        self._lock = forked_lock()
         self._timer: threading.Timer | None = None
         self._over = False
 

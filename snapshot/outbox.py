@@ -87,9 +87,9 @@ class Outbox:
     def begin_anew(self) -> None:
         """In a forked process: what the parent was writing is the parent's to write."""
         self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
+        self._spare.begin_anew()
         for job in self._background.begin_anew():
             job.over()
-        self._spare.begin_anew()
 
     # --- what is asked for
 
@@ -252,6 +252,8 @@ class Outbox:
             leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
             self.blocks.written(places_of(leaves, stored))
         self._stored[snapshot.id] = stored
+        if not len(self._spare):
+            self._spare.add(Describe(self))
 
     def failed(self, job: Write, error: BaseException) -> None:
         """A snapshot did not get to the disk: it stays in memory, and its children descend from its parent."""
@@ -275,8 +277,6 @@ class Outbox:
         if self._jobs.get(number) is job:
             del self._jobs[number]
         self._quiet_since = monotonic()
-        if not len(self._spare):
-            self._spare.add(Describe(self))
         # A store that is under way counts its blocks only at its end: none that it found
         # in the pool may leave under it.
         if self._lock.acquire(blocking=False):

@@ -15,7 +15,7 @@ from snapshot.model import Snapshot
 from snapshot.present import PresentContent
 from snapshot.shelf import Shelf
 from snapshot.store_result import StoreResult
-from snapshot.timeline import resolve
+from snapshot.timeline import in_order, resolve
 
 Reference = str | Snapshot
 
@@ -36,9 +36,9 @@ class Parts:
     left: dict[int, str] = field(default_factory=dict)  #: id of a snapshot -> a repository left that has it
 
     def snapshots(self, all: bool) -> list[Snapshot]:
-        """This notebook's snapshots, or all of the repository, oldest first; then this run's."""
+        """This notebook's snapshots, or all of the repository, oldest first, whoever stored them."""
         self.archive.settle()
-        return [*self.archive.earlier(all), *self.shelf.snapshots]
+        return in_order([*self.archive.earlier(all), *self.shelf.snapshots])
 
     def find(self, reference: Reference) -> Snapshot:
         """The snapshot that is meant; raises ReferenceNotFound."""

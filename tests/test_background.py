@@ -19,6 +19,7 @@ from snapshot.background import Background
 from snapshot.cutting import BLOCK_BYTES
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import Repository
+from snapshot.repository import writer as writer_module
 from snapshot.repository.addresses import WRITE_AT_ONCE
 from snapshot.repository.writer import Writer
 from snapshot.workspace import Workspace
@@ -514,6 +515,58 @@ def test_a_fork_has_nothing_to_write_and_a_run_of_its_own_while_the_parent_goes_
     repository = Repository(folder)
     assert len({snap.run for snap in repository.timeline}) == 2
     assert {snap.label: float(snap["w"][0]) for snap in repository.timeline} == {"parents": 0, "childs": 7}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_has_its_run_before_any_of_its_threads_can_ask(workspace, monkeypatch):
+    workspace.store("parents")
+    outbox = workspace._parts.archive._outbox
+    names = []
+    monkeypatch.setattr(writer_module, "new_run_name", lambda: names.append(f"run{len(names)}") or names[-1])
+
+    def child(results):
+        # two threads that ask for the first time, each drawing a name, tore a commit in two
+        drawn = list(names)
+        results.put((drawn, outbox.writer.run, list(names)))
+
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    process = context.Process(target=child, args=(results,))
+    process.start()
+    drawn, run, drawn_later = results.get(timeout=PATIENCE)
+    process.join(PATIENCE)
+    assert run in drawn
+    assert drawn == drawn_later
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_something_is_written_starts_no_thread_and_writes_whole_snapshots(workspace, gate, folder):
+    begin(workspace, gate, "parents")
+
+    def child(results):
+        results.put([thread.name for thread in threading.enumerate() if thread.name.startswith("snapshot-")])
+        gate.open.set()
+        for number in range(3):
+            workspace._parts.engine.namespace["w"].fill(number)
+            workspace.store(f"child-{number}")
+            # looks at the repository while the thread writes its first snapshot
+            results.put(len(workspace.timeline))
+        workspace.flush()
+
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    process = context.Process(target=child, args=(results,))
+    process.start()
+    assert results.get(timeout=PATIENCE) == []
+    assert [results.get(timeout=PATIENCE) for _ in range(3)] == [2, 3, 4]
+    process.join(PATIENCE)
+    assert process.exitcode == 0
+    gate.open.set()
+    workspace.flush()
+    repository = Repository(folder)
+    assert repository.verify()
+    expected = {"parents": 0, "child-0": 0, "child-1": 1, "child-2": 2}
+    assert {snap.label: float(snap["w"][0]) for snap in repository.timeline} == expected
 
 
 def test_snapshots_in_a_repository_that_was_left_are_said_to_be_there(tmp_path):

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 NOUNS = {"model", "errors", "cutting", "wording"}
-PURE = {"statistics", "row_statistics", "history", "pausing", "compare", "retention", "timeline", "described"}
+PURE = {"statistics", "row_statistics", "history", "compare", "retention", "timeline", "described"}
+PURE |= {"pausing", "forking"}  # what a whole process shares
 BORDERS = {"adapters", "repository", "importers", "exporters"}
 JOINTS = {"workspace", "parts", "storing", "restoring", "archive", "reading", "current"}
 VIEWS = {"widgets", "magics"}

@@ -387,6 +387,19 @@ def test_dropping_several_of_which_one_is_unknown_drops_none():
     assert len(workspace.timeline) == 1
 
 
+def test_the_newest_are_kept_whichever_kernel_stored_them(tmp_path):
+    first, second = (Workspace({"x": n}, tmp_path / "run.zarr") for n in (1, 2))
+    first.store("a1")
+    first.flush()
+    for label in ("b1", "b2", "b3"):
+        second.store(label)
+    second.flush()
+    assert [snap.label for snap in first.timeline] == ["a1", "b1", "b2", "b3"]
+    first.prune(snapshot.KeepLast(2))
+    first.flush()
+    assert [snap.label for snap in snapshot.open(tmp_path / "run.zarr").timeline] == ["b2", "b3"]
+
+
 def test_pruning_keeps_the_union_of_what_the_policies_keep():
     workspace = Workspace({"a": 1})
     for label in ("good", None, None, None):

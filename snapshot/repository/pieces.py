@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
 
+from snapshot.forking import forked_lock
 from snapshot.repository import layout
 from snapshot.repository.storage import Storage
 from snapshot.repository.table import InPack
@@ -19,7 +19,7 @@ class Pieces:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._windows: OrderedDict[tuple[str, int], memoryview] = OrderedDict()
-        self._lock = Lock()
+        self._lock = forked_lock()
 
     def read(self, place: InPack) -> memoryview | None:
         """The bytes at ``place``, unchecked and not to be written; None when the pack is missing."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_hex
-from threading import RLock
 
 from snapshot.errors import RepositoryError
+from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.model import Snapshot
 from snapshot.repository import layout, nodes
 from snapshot.repository.commit import Bytes, Commit, Rows
@@ -46,12 +45,20 @@ class Writer:
         self.notebook = notebook
         self._storage = storage
         self._reusable = Reusable(storage)
-        self._lock = RLock()
+        self._lock = forked_lock()
         self._begin(check_run_name(run) if run is not None else new_run_name())
+        renew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: write a run of its own.
+
+        What the parent knew is read again: one of its threads may have been changing it.
+        """
+        self._reusable = Reusable(self._storage)
+        self._begin(new_run_name())
 
     def _begin(self, run: str) -> None:
         self._run = run
-        self._process = os.getpid()
         self._rows = Rows(self._existing_rows)
         self._committed: dict[int, Header] = {}
         self._folding = Folding()
@@ -65,10 +72,6 @@ class Writer:
     @property
     def run(self) -> str:
         """The run of this process; a fork has another than its parent."""
-        if os.getpid() != self._process:
-            # the lock may have been copied while a thread held it that does not exist here
-            self._lock = RLock()
-            self._begin(new_run_name())
         return self._run
 
     @property
