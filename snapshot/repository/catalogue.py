@@ -12,7 +12,7 @@ from typing import Any
 from snapshot.errors import SnapshotWarning
 from snapshot.repository import layout
 from snapshot.repository.folded import Fold, read_folds
-from snapshot.repository.header import Header
+from snapshot.repository.header import Header, aware
 from snapshot.repository.removed import Removed, decode_removed
 from snapshot.repository.storage import Storage
 from snapshot.repository.tombstones import old_among
@@ -119,7 +119,7 @@ class Catalogue:
             if data is None:
                 continue
             try:
-                self._headers[key] = Header.decode(data)
+                self._headers[key] = Header.decode_of(key, data)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self.unreadable[key] = str(error)
                 if self._warn:
@@ -174,6 +174,6 @@ def read_label(data: memoryview | None) -> tuple[str | None, datetime] | None:
     """(label, when) of a label's note; None where it cannot be read."""
     try:
         note: dict[str, Any] = json.loads(bytes(data or b""))
-        return note["label"], datetime.fromisoformat(note["time"])
+        return note["label"], aware(note["time"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from snapshot.repository import nodes
+from snapshot.timeline import SnapshotKey, link
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,16 @@ class Header:
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Header:
-        """Read :meth:`encode` back. Raises ValueError, KeyError or TypeError on anything else."""
+        """Read :meth:`encode` back. Raises ValueError, KeyError, TypeError or AttributeError on anything else."""
         return cls.from_json(json.loads(bytes(data))["attributes"]["snapshot"])
+
+    @classmethod
+    def decode_of(cls, key: SnapshotKey, data: bytes | memoryview) -> Header:
+        """As :meth:`decode`, and ValueError too when it is not about the snapshot that it lies beside."""
+        header = cls.decode(data)
+        if header.key != key:
+            raise ValueError(f"it says it is of #{header.run}.{header.id}")
+        return header
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -55,16 +64,25 @@ class Header:
 
     @classmethod
     def from_json(cls, about: dict[str, Any]) -> Header:
-        """The header that :meth:`as_json` gave. Raises KeyError, ValueError or TypeError."""
+        """The header that :meth:`as_json` gave. Raises KeyError, ValueError, TypeError or AttributeError."""
+        link(about["run"], about["parent"])  # one that names no snapshot would fail whoever follows it
         return cls(
             run=about["run"],
             id=about["id"],
             label=about["label"],
             step=about["step"],
-            time=datetime.fromisoformat(about["time"]),
+            time=aware(about["time"]),
             parent=about["parent"],
             note=about["note"],
             notebook=about["notebook"],
             table=bytes.fromhex(about["table"]),
             nbytes=about["nbytes"],
         )
+
+
+def aware(text: str) -> datetime:
+    """A time that can be put in order with others; ValueError when it has no time zone."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time

@@ -26,7 +26,8 @@ def newest(storage: Storage, count: int) -> list[Header]:
     runs = sorted(layout.runs_among(storage.children("runs")))[-_RUNS:]
     keys = [key for run in runs for key in _candidates(storage, run, count) if key not in dropped]
     found = storage.get_many([(layout.commit_key(*key), None) for key in keys])
-    headers = [header for data in found if data is not None for header in _decoded(data)]
+    there = [(key, data) for key, data in zip(keys, found, strict=True) if data is not None]
+    headers = [header for key, data in there for header in _decoded(key, data)]
     return sorted(headers, key=lambda one: (one.time, one.run, one.id))[-count:]
 
 
@@ -39,8 +40,8 @@ def _candidates(storage: Storage, run: str, count: int) -> list[SnapshotKey]:
     return [(run, number) for number in range(max(1, end - count), end + _BEHIND)]
 
 
-def _decoded(data: memoryview) -> Iterator[Header]:
+def _decoded(key: SnapshotKey, data: memoryview) -> Iterator[Header]:
     try:
-        yield Header.decode(data)
+        yield Header.decode_of(key, data)
     except (ValueError, KeyError, TypeError, AttributeError):
         return

@@ -61,13 +61,17 @@ def tombstones(storage: Storage) -> list[Tombstone]:
 
 
 def old_among(storage: Storage, runs: Sequence[str]) -> dict[str, bool]:
-    """Which runs are of format 1; those that have not said so yet are left out."""
+    """Which runs are of format 1; those that have not said so yet, or cannot be understood, are left out."""
     found = storage.get_many([(layout.run_key(run), None) for run in runs])
-    return {
-        run: json.loads(bytes(data))["attributes"].get("format", 1) < 2
-        for run, data in zip(runs, found, strict=True)
-        if data is not None
-    }
+    said = {run: _format(data) for run, data in zip(runs, found, strict=True) if data is not None}
+    return {run: number < 2 for run, number in said.items() if number is not None}
+
+
+def _format(data: memoryview) -> int | None:
+    try:
+        return int(json.loads(bytes(data))["attributes"].get("format", 1))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _old(storage: Storage, run: str) -> Iterator[Tombstone]:

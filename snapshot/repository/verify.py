@@ -108,7 +108,7 @@ def _wrong_headers(storage: Storage, headers: list[Header]) -> Iterator[Damage]:
             try:
                 if data is None:
                     raise ValueError("it is missing")
-                if Header.decode(data).table != header.table:
+                if Header.decode_of(header.key, data).table != header.table:
                     raise ValueError("it is of another snapshot")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 key = layout.commit_key(*header.key)

@@ -1,5 +1,7 @@
 """What is damaged is named; everything else stays readable."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -7,6 +9,8 @@ from numpy.testing import assert_array_equal
 from snapshot import SnapshotWarning
 from snapshot.errors import Damaged
 from snapshot.repository import Repository
+from snapshot.repository.newest import newest
+from snapshot.repository.storage import Storage
 
 
 def flip(path, at=100):
@@ -91,6 +95,44 @@ def test_a_header_that_cannot_be_read_is_left_out_with_a_warning(home, stored, t
     with pytest.warns(SnapshotWarning, match=r"#first\.2 is left out"):
         assert [one.id for one in repository.timeline] == [1]
     assert len(repository) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"),
+    [
+        (b'"run": "first"', b'"run": "firsu"'),
+        (b'"id": 2', b'"id": 3'),
+        (b'"parent": 1', b'"parent": "x.y"'),
+        (b"+00:00", b""),
+    ],
+)
+def test_a_header_that_disagrees_with_where_it_lies_or_with_itself_costs_that_snapshot_only(
+    home, stored, what, instead
+):
+    repository = Repository(home)
+    repository.relabel("#1", "one")
+    repository.relabel("#2", "two")
+    header = home / "runs/first/snapshots/2/zarr.json"
+    assert header.read_bytes().count(what) == 1
+    header.write_bytes(header.read_bytes().replace(what, instead))
+    with pytest.warns(SnapshotWarning, match=r"#first\.2 is left out"):
+        assert [(one.id, one.label) for one in Repository(home)] == [(1, "one")]
+    assert [damage[:2] for damage in Repository(home).verify().damaged] == [("#first.2", "header")]
+    assert [one.id for one in newest(Storage(home), 5)] == [1]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"\xff", b"[]", b"{}", b'{"attributes": []}', b'{"attributes": {"format": "x"}}']
+)
+def test_a_damaged_group_of_a_run_costs_nothing(example, home, stored, text):
+    (home / "runs/first/zarr.json").write_bytes(text)
+    Repository(home).drop("#2")
+    assert_array_equal(Repository(home)["#1"]["w"], stored[1]["w"])
+    assert len(Repository(home)) == 1
+    assert Repository(home).verify()
+    assert Repository(home).collect(timedelta(0)).removed == ["#first.2"]
+    Repository.create_or_open(home).writer("second").commit(example.entry(stored[2], 1, "first.1", run="second"))
+    assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
 
 
 def test_a_new_run_writes_again_what_a_damaged_table_would_have_shared(example, home, stored):
