@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,12 @@ class Archive:
             warnings.warn(f"only what this kernel stored is known now: {error}", SnapshotWarning, stacklevel=4)
             return []
         return [one for one in timeline if one.run not in own and (all or one.notebook == self._notebook)]
+
+    def adopt(self, snapshots: Iterable[Snapshot]) -> None:
+        """Know which of this run's snapshots lie here already: the repository may be one that was left."""
+        if self.repository is not None and self._outbox is not None:
+            with suppress(RepositoryError), self._outbox.disk:
+                self._outbox.adopt(snapshots, self.repository.timeline)
 
     def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
         """Prepare a snapshot to be put on disk; returns what puts it on its way, if anything is to be done.

@@ -27,6 +27,7 @@ from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
+from snapshot.timeline import key_of
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -115,6 +116,14 @@ class Outbox:
             self._background.add(job)
 
         return send
+
+    def adopt(self, snapshots: Iterable[Snapshot], there: Iterable[Snapshot]) -> None:
+        """Of this run's ``snapshots``, those that are ``there`` are on disk."""
+        found = {(key_of(one), one.time): one for one in there}
+        for snapshot in snapshots:
+            stored = found.get((key_of(snapshot), snapshot.time))
+            if stored is not None:
+                self._stored[snapshot.id] = Stored(self.repository, stored, self.disk)
 
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""

@@ -340,6 +340,7 @@ class Workspace:
             opened = Archive(target, self.notebook, self._parts.engine, self._parts.lock, **about)  # type: ignore[arg-type]
             self._parts.leave()
             self._parts.archive = opened
+            opened.adopt(self._parts.shelf.snapshots)
             return opened.repository
 
     def flush(self) -> None:

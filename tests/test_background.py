@@ -569,6 +569,22 @@ def test_a_fork_while_something_is_written_starts_no_thread_and_writes_whole_sna
     assert {snap.label: float(snap["w"][0]) for snap in repository.timeline} == expected
 
 
+def test_what_is_dropped_and_labelled_in_a_repository_that_was_opened_again_is_so_on_disk(tmp_path):
+    workspace = Workspace({"w": np.zeros(3)}, tmp_path / "run.zarr")
+    for label in "abc":
+        workspace.store(label)
+    workspace.close()
+    workspace.store("d")
+    workspace.open(tmp_path / "run.zarr")
+    workspace.drop("a")
+    workspace.label("b", "best")
+    workspace.store("e")
+    workspace.flush()
+    assert [snap.label for snap in workspace.timeline] == ["best", "c", "d", "e"]
+    assert [workspace.state(snap) for snap in workspace.timeline] == ["on disk", "on disk", "memory only", "on disk"]
+    assert on_disk(tmp_path / "run.zarr") == ["best", "c", "e"]
+
+
 def test_snapshots_in_a_repository_that_was_left_are_said_to_be_there(tmp_path):
     workspace = Workspace({"w": np.zeros(3)}, tmp_path / "one.zarr")
     first = workspace.store("first")
