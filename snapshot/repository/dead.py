@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 
 from snapshot.repository import layout
 from snapshot.repository.table import InRow, Table
@@ -27,7 +28,7 @@ class Dead:
         """Everything that a table names; False when it cannot be read."""
         try:
             table = Table.decode(data)
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
             return False
         for stored, places in zip(table.leaves, table.places, strict=True):
             for place in places:
@@ -48,7 +49,7 @@ class Dead:
             document = json.loads(gzip.decompress(data))
             sources = document["sources"]
             blocks = [block for leaf in document["leaves"] for block in leaf["blocks"]]
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
             return False
         self._packs.difference_update(sources)
         arrays = {index: self._blocks[one] for index, one in enumerate(sources) if one in self._blocks}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -26,6 +27,8 @@ from snapshot.repository.table import Table
 
 #: Read at once, in the hope that the whole index is in it.
 _FIRST = 64 * 1024
+#: What a damaged one raises.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def read_folds(storage: Storage, keys: Iterable[str]) -> dict[str, Fold | None]:
     for key, data in zip(wanted, storage.get_many([(key, (0, _FIRST)) for key in wanted]), strict=True):
         try:
             found[key] = _decode_index(storage, key, data)
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             found[key] = None
     return found
 
@@ -101,7 +104,7 @@ def locate(storage: Storage, folds: Iterable[Fold], path: str, ids: set[int]) ->
     for (_, wanted, _), data in zip(there, columns, strict=True):
         try:
             found.update(decode_column(data or b"", path, wanted))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        except _UNREADABLE:
             continue  # the tables know it too
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,5 +65,5 @@ def decode_removed(data: bytes | memoryview | None) -> list[Removed]:
             )
             for run, number, parent, notebook, time, claims in document
         ]
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
         return []

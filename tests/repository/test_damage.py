@@ -135,6 +135,16 @@ def test_a_damaged_group_of_a_run_costs_nothing(example, home, stored, text):
     assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
 
 
+def test_a_record_of_a_collection_with_any_byte_wrong_costs_no_values(home, stored):
+    Repository(home).drop("#1")
+    Repository(home).collect(timedelta(0))
+    (record,) = home.glob("notes/*.collected")
+    data = record.read_bytes()
+    for at in range(len(data)):
+        record.write_bytes(data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :])
+        assert [one.id for one in Repository(home)] == [2]
+
+
 def test_a_new_run_writes_again_what_a_damaged_table_would_have_shared(example, home, stored):
     for number in (1, 2):
         flip(home / f"runs/first/snapshots/{number}/table")

@@ -60,6 +60,16 @@ def test_a_damaged_fold_costs_nothing_but_time(home, damage):
     assert_same(everything(home), expected)
 
 
+@pytest.mark.parametrize("at", [30, 100, -30, -100])
+def test_a_byte_of_a_fold_that_is_not_what_it_was_costs_nothing_but_time(home, at):
+    expected = everything(home)
+    for fold in folds(home):
+        data = bytearray(fold.read_bytes())
+        data[at] ^= 0x20
+        fold.write_bytes(data)
+    assert_same(everything(home), expected)
+
+
 def test_a_fold_with_a_damaged_column_costs_nothing_but_time(home):
     expected = everything(home)
     for fold in folds(home):
