@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, MemoryStore
 
-from snapshot.repository import Repository, layout
+from snapshot.repository import Repository, nodes
 from snapshot.repository import records as records_module
 from snapshot.timeline import branch, key_of
 
@@ -202,7 +202,7 @@ def test_a_commit_that_fails_takes_its_contents_away_again(example, home, commit
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(layout, "pack_array", refuse)
+        patched.setattr(nodes, "pack_array", refuse)
         with pytest.raises(OSError, match="No space left"):
             writer.commit(example.entry({"w": example.big(98, W), "b": np.arange(4)}, 2, 1, run="second"))
     assert size_of(home) - before < 2_000
