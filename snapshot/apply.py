@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snapshot.adapters.protocol import Array
+from snapshot.adapters.protocol import Array, Kind
 from snapshot.block_writes import BlockWrites
 from snapshot.blocks import view_of
 from snapshot.capture import Capture
@@ -172,8 +172,7 @@ class Application:
         for record in ordered:
             owner = self.resolve(record.owner) if type(record.owner) is Handle else record.owner
             self._where = f"an object of type {type(owner).__name__}"
-            before = take(record.kind, owner)
-            self._undo.append(lambda k=record.kind, o=owner, s=before: k.put(o, s))  # type: ignore[misc]
+            self._undo.append(_way_back(record.kind, owner))
             record.kind.put(owner, self._resolve_state(record))
 
     def _bind_names(self) -> None:
@@ -206,6 +205,15 @@ class Application:
         made = record.kind.build(type(child), tuple(map(self.resolve, record.state)))
         self._rebuilt[id(child)] = made
         return made
+
+
+def _way_back(kind: Kind, owner: Any) -> Callable[[], None]:
+    """What makes ``owner`` as it is now again, whatever is put into it in between."""
+    if hasattr(kind, "way_back"):
+        found: Callable[[], None] = kind.way_back(owner)
+        return found
+    before = take(kind, owner)
+    return lambda: kind.put(owner, before)
 
 
 def _set_name(namespace: MutableMapping[str, Any], name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ nothing holds it any more, and a cell like ``df = df[mask]`` keeps no old frame 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import ref
 
@@ -28,17 +28,23 @@ from snapshot.adapters.pandas_columns import (
     Text,
     Token,
     block_values,
-    private_values,
     token_class,
 )
 from snapshot.adapters.pandas_index import INDEX, LABELS, Labels, Undescribed
 from snapshot.adapters.pandas_index import handler_for as index_handler
+from snapshot.adapters.pandas_putting import (
+    VALUES,
+    changed_in,
+    names_of,
+    put_header,
+    rebuild,
+    take_blocks,
+)
 from snapshot.adapters.protocol import Array, Form
 from snapshot.adapters.reference import BENIGN
 from snapshot.adapters.subclasses import find_class, name_class
 
 _OWN = {"_mgr", "_attrs", "_flags", "_name", "_item_cache"}
-_VALUES = "[values]"  #: the values of a series, under the path of the series itself
 
 
 class FrameAdapter:
@@ -92,8 +98,10 @@ class FrameAdapter:
             key = id(frame)
             known = self._tokens[key] = (ref(frame, lambda _: self._tokens.pop(key, None)), {})
         found = [
-            self._token(frame, name, position, known[1].get(name)) for position, name in enumerate(_names(frame))
+            self._token(frame, name, position, known[1].get(name)) for position, name in enumerate(names_of(frame))
         ]
+        for token in set(known[1].values()).difference(found):
+            token.position = -1  # where it was, another column may be now
         known[1].clear()
         known[1].update({token.name: token for token in found})
         return found
@@ -107,6 +115,7 @@ class FrameAdapter:
                 token.owner = ref(frame)
             if token.owner() is frame:
                 known[name] = token
+        self.tokens(frame)  # which tells them where they are
 
     def _token(self, frame: Any, name: str, position: int, known: Token | None) -> Token:
         cls = token_class(block_values(frame, position))
@@ -137,26 +146,34 @@ class FrameKind:
         present = dict(self.adapter.attributes(obj))
         held = {name: value for name, value in wanted.items() if name.startswith("[")}
         axes = [_index(wanted.get(axis, present.get(axis))) for axis in _AXES[obj.ndim]]
-        changed = [name for name, value in wanted.items() if present.get(name) is not value]
+        changed = changed_in(present, wanted)
         if (
             held.keys() != {name for name in present if name.startswith("[")}
             or any(name in held or name in ("index", "columns") for name in changed)
             or any(type(token) is Cells and token.made is not None for token in held.values())
         ):
-            _rebuild(obj, axes, held)
+            rebuild(obj, axes, held)
             self.adapter.adopt(obj, held)
-        for name in present.keys() - wanted.keys():
-            if name.startswith("."):
-                del vars(obj)[name[1:]]
-        for name in changed:
-            _set(obj, name, wanted[name])
+        put_header(obj, present, wanted)
+
+    def way_back(self, obj: Any) -> Callable[[], None]:
+        """What gives ``obj`` the blocks it has now: none of them is in any stand-in once it has others."""
+        manager, before = obj._mgr, dict(self.adapter.attributes(obj))
+        tokens = {name: token for name, token in before.items() if name.startswith("[")}
+
+        def take_back() -> None:
+            take_blocks(obj, manager)
+            self.adapter.adopt(obj, tokens)
+            put_header(obj, dict(self.adapter.attributes(obj)), before)
+
+        return take_back
 
     def build(self, cls: type, state: State) -> Any:
         raise TypeError("attributes are not an object")
 
     def edges(self, state: State) -> Iterator[tuple[str, Any]]:
         for name, value in zip(state[1 : 1 + state[0]], state[1 + state[0] :]):
-            yield ("" if name == _VALUES else name if name[0] in ".[" else f".{name}"), value
+            yield ("" if name == VALUES else name if name[0] in ".[" else f".{name}"), value
 
 
 _AXES = {1: ("index",), 2: ("columns", "index")}
@@ -178,48 +195,6 @@ def _header(obj: Any) -> Iterator[tuple[str, Any]]:
 
 def _index(axis: Any) -> Any:
     return axis.index if type(axis) is Undescribed else axis
-
-
-def _names(frame: Any) -> list[str]:
-    """What each column goes by in paths: ``['a']``; equal labels are numbered."""
-    if frame.ndim == 1:
-        return [_VALUES]
-    found: dict[str, int] = {}
-    for position, label in enumerate(frame.columns):
-        text = f"[{label!r}]"
-        found[sys.intern(text if text not in found else f"{text} ({position})")] = position
-    return list(found)
-
-
-def _rebuild(obj: Any, axes: list[Any], held: dict[str, Any]) -> None:
-    """Give ``obj`` new blocks, shared with nobody, under these very axes."""
-    values = [private_values(token) for token in held.values()]
-    for token in held.values():
-        if token.owner() is not None:
-            token.made = None
-    index = axes[-1]
-    if any(len(part) != len(index) for part in values):
-        raise ValueError("its columns and its index differ in length")
-    if obj.ndim == 1:
-        made = pd.Series(values[0], index=index, dtype=values[0].dtype, copy=False)
-    else:
-        columns = axes[0]
-        if len(columns) != len(values):
-            columns = columns[[name in held for name in _names(pd.DataFrame(columns=columns))]]
-            axes = [columns, index]
-        made = pd.DataFrame._from_arrays(values, columns, index, verify_integrity=False)
-    for number, axis in enumerate(axes):
-        made._mgr.axes[number] = axis
-    obj._update_inplace(made)
-
-
-def _set(obj: Any, name: str, value: Any) -> None:
-    if name in ("attrs", "name"):
-        object.__setattr__(obj, f"_{name}", value)
-    elif name == "allows_duplicate_labels":
-        obj.flags.allows_duplicate_labels = value
-    elif name.startswith("."):
-        vars(obj)[name[1:]] = value
 
 
 FRAME = FrameAdapter()

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from pandas.arrays import DatetimeArray, FloatingArray, TimedeltaArray
 
-from snapshot.adapters.containers import State
+from snapshot.adapters.containers import State, same
 from snapshot.adapters.protocol import Array, Form
 from snapshot.model import format_dtype, parse_dtype
 
 
 class Token:
-    """The values under one name of a frame; ``made`` are values that await a frame."""
+    """The values under one name of a frame, -1 where it has none now; ``made`` are values that await a frame."""
 
     __slots__ = ("__weakref__", "made", "name", "owner", "position")
 
@@ -36,7 +36,7 @@ class Token:
     def values(self) -> Any:
         """The live array as it lies in the frame's block; None when there is none any more."""
         frame = self.owner()
-        if frame is None or (frame.ndim == 2 and self.position >= frame.shape[1]):
+        if frame is None or self.position < 0 or (frame.ndim == 2 and self.position >= frame.shape[1]):
             return None
         return block_values(frame, self.position)
 
@@ -204,6 +204,13 @@ def replace_values(token: Token, values: Any) -> None:
         frame._update_inplace(made)
 
 
+class _Gone:
+    """In place of cells: the column holds no objects, or has no frame yet. Not even an empty one is like that."""
+
+
+_GONE: State = (_Gone,)
+
+
 class CellsKind:
     """A column of Python objects. State: its cells from first to last."""
 
@@ -216,10 +223,12 @@ class CellsKind:
         if obj.made is not None:
             return tuple(obj.made.tolist())
         values = obj.values()
-        is_there = isinstance(values, np.ndarray) and values.dtype == object
-        return tuple(values.tolist()) if is_there else ()
+        return tuple(values.tolist()) if isinstance(values, np.ndarray) and values.dtype == object else _GONE
 
     def put(self, obj: Cells, state: State) -> None:
+        obj.made = None
+        if same(state, _GONE):
+            return
         cells = np.empty(len(state), object)
         cells[:] = state
         frame, values = obj.owner(), obj.values()
@@ -234,7 +243,7 @@ class CellsKind:
         return Cells(None, "", 0)
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
-        return ((f"[{index}]", cell) for index, cell in enumerate(state))
+        return ((f"[{index}]", cell) for index, cell in enumerate(state) if cell is not _Gone)
 
 
 COLUMN = ColumnAdapter()

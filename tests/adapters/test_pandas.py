@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from snapshot.errors import RestoreFailed
 from snapshot.workspace import Workspace
 from tests.adapters.contract import AdapterContract, Case
 
@@ -56,6 +57,10 @@ def add_and_drop(frame):
     frame.drop(columns="count", inplace=True, errors="ignore")
 
 
+def add_a_row(obj):
+    obj.loc[0] = [0.5] if obj.ndim == 2 else 0.5
+
+
 class TestFrames(AdapterContract):
     cases: ClassVar = {
         "numbers of one type": case_of(lambda: pd.DataFrame(np.arange(6.0).reshape(3, 2)), first_becomes(9)),
@@ -83,6 +88,8 @@ class TestFrames(AdapterContract):
         ),
         "objects": case_of(of([[1], {"k": 2}], object), lambda f: f.loc[0, "a"].append(3), listed=False),
         "no columns": case_of(lambda: pd.DataFrame(index=[3, 4]), lambda f: f.__setitem__("a", 1), listed=False),
+        "no rows of objects": case_of(lambda: pd.DataFrame(columns=["a"], dtype=object), add_a_row, listed=False),
+        "a series of no objects": case_of(lambda: pd.Series([], dtype=object), add_a_row, listed=False),
         "no rows": case_of(lambda: pd.DataFrame({"a": []}), lambda f: f.__setitem__("b", [])),
         "category": case_of(of(["u", "v"], "category"), first_becomes("v"), in_new_kernel=False, listed=False),
         "masked": case_of(of([1, None], "Int64"), first_becomes(7)),
@@ -330,3 +337,51 @@ def test_names_and_the_frequency_of_indexes_come_back_in_the_same_indexes():
     assert headers() == changed
     workspace.restore("before")
     assert not workspace.restore("before").changed
+
+
+class Refusing(dict):
+    """A namespace that does not take some value of its last name back."""
+
+    refused = None
+
+    def __setitem__(self, name, value):
+        if name == "last" and value == self.refused:
+            raise PermissionError(name)
+        super().__setitem__(name, value)
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (pd.DataFrame, lambda f: f.__setitem__("x", [1.0])),
+        (lambda: pd.DataFrame(columns=["x"], dtype=object), add_a_row),
+        (lambda: pd.Series([], dtype=object), add_a_row),
+        (of([1, "a"], object), lambda f: f.__setitem__("a", [1.0, 2.0])),
+        (of([1, "a"], object), lambda f: f.drop(index=0, inplace=True)),
+        (of([1, "a"], object), lambda f: f.insert(0, "new", ["b", 2])),
+        (of([1.0, 2.0]), lambda f: f.__setitem__("a", ["b", "c"])),
+        (mixed, add_and_drop),
+        (mixed, lambda f: f.set_index(f.columns[1], inplace=True)),
+        (mixed, lambda f: (f.attrs.update(unit="m"), f.insert(0, "a", [1, 2, 3]))),
+        (of(["u", "v"], "category"), lambda f: f.__setitem__("a", [1, 2])),
+    ],
+)
+def test_a_restore_that_fails_later_gives_a_frame_back_what_it_held(make, change):
+    names = Refusing(frame=make(), last=1)
+    workspace = Workspace(names)
+    workspace.store("before")
+    stored = contents(names["frame"])
+    change(names["frame"])
+    names["last"] = 2
+    frame, changed = names["frame"], contents(names["frame"])
+    names.refused = 1
+    with pytest.raises(RestoreFailed, match=r"everything is as it was before the restore$") as failed:
+        workspace.restore("before")
+    assert "taking it back" not in str(failed.value)
+    assert names["frame"] is frame
+    assert contents(frame) == changed
+    names.refused = None
+    workspace.restore("before")
+    assert contents(frame) == stored
+    workspace.undo()
+    assert contents(frame) == changed
