@@ -272,13 +272,18 @@ class Binder:
         state = self._state(node, present, path)
         if state is None:
             return LEFT_OUT
-        if live is not LEFT_OUT and len(state) == len(present):
-            current = [part.get() if type(part) is Handle else part for part in state]
-            unchanged = all(a is b for a, b in zip(current, present))
-            found = live if unchanged else kind.build(type(live), tuple(current))
+        current = tuple(part.get() if type(part) is Handle else part for part in state)
+        if live is not LEFT_OUT and len(state) == len(present) and all(a is b for a, b in zip(current, present)):
+            found = live
         else:
-            cls = plain.locate(node.cls)
-            found = kind.build(cls, tuple(part.get() if type(part) is Handle else part for part in state))
+            cls: Any = plain.locate(node.cls) if live is LEFT_OUT or len(state) != len(present) else type(live)
+            try:
+                found = kind.build(cls, current)
+            except RecursionError:
+                raise
+            except Exception as error:  # a class of C code, or a member's __hash__, may refuse in any way
+                self.unused[path] = f"a {cls.__name__} cannot be made here ({type(error).__name__}: {error})"
+                return LEFT_OUT
         self._objects[node.number] = found
         self._records[id(found)] = Record(found, kind, state, next(numbers))
         return found

@@ -1,13 +1,16 @@
 """What another process stored comes back here: by path into live objects, or made anew."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import time
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import zarr
 
 import snapshot
@@ -495,3 +498,42 @@ def test_a_partial_made_again_has_its_arguments(tmp_path):
     found = {}
     Workspace(found, tmp_path / "run.zarr").restore("before")
     assert (found["binary"]("11"), found["nested"]()) == (3, {"a": 1, "b": 2})
+
+
+#: What gives them another value for another number.
+TUPLES_OF_C = {
+    "time": time.gmtime,
+    "file": lambda number: os.stat_result(range(number, number + 10)),
+    "times": lambda number: os.times_result(map(float, range(number, number + 5))),
+    "system": lambda number: os.uname_result(map(str, range(number, number + 5))),
+    "terminal": lambda number: os.terminal_size((number, 80)),
+}
+
+
+@pytest.mark.parametrize("live", [{}, {name: make(9) for name, make in TUPLES_OF_C.items()}], ids=["new", "live"])
+def test_tuples_that_only_c_code_makes_come_back(tmp_path, live):
+    stored = {name: make(3) for name, make in TUPLES_OF_C.items()}
+    Workspace(stored, tmp_path / "run.zarr").store("before")
+    status = Workspace(live, tmp_path / "run.zarr").restore("before")
+    assert not status.unused_reasons
+    assert [(type(live[name]), tuple(live[name])) for name in stored] == [
+        (type(v), tuple(v)) for v in stored.values()
+    ]
+
+
+def test_tensors_in_a_tuple_of_torch_come_back_with_it(tmp_path):
+    Workspace({"largest": torch.eye(2).max(0)}, tmp_path / "run.zarr").store("before")
+    found = {"largest": torch.zeros(2, 2).max(1)}
+    Workspace(found, tmp_path / "run.zarr").restore("before")
+    assert type(found["largest"]) is torch.return_types.max
+    assert (found["largest"].values.tolist(), found["largest"].indices.tolist()) == ([1, 1], [0, 1])
+
+
+def test_a_tuple_that_nothing_can_make_is_named_and_costs_nothing_else(tmp_path, as_somebody_else):
+    Workspace({"x": 1, "flags": sys.flags, "both": [sys.flags, 1]}, tmp_path / "run.zarr").store("before")
+    as_somebody_else()
+    found = {"both": [(), 2]}
+    status = Workspace(found, tmp_path / "run.zarr").restore("before")
+    assert found == {"x": 1, "both": [(), 1]}
+    assert status.unused_reasons.keys() == {"flags", "both[0]"}
+    assert "a flags cannot be made here (TypeError: " in status.unused_reasons["both[0]"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Iterable
 from operator import is_
+from types import BuiltinMethodType
 from typing import Any
 
 State = tuple[Any, ...]
@@ -68,6 +69,9 @@ class TupleKind(ListKind):
         raise TypeError("a tuple cannot be changed")
 
     def build(self, cls: Any, state: State) -> Any:
+        # what C code made with named fields (time.struct_time) is made by its own C code only
+        if type(cls.__new__) is BuiltinMethodType and "n_sequence_fields" in vars(cls):
+            return cls.__new__(cls, state)
         return tuple.__new__(cls, state)
 
 
