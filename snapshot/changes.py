@@ -83,7 +83,7 @@ class Changes:
             with interrupts_wait():
                 self._make(step, step.target, f"restore {head.reference}")
                 if whole:
-                    self._shelf.head = head
+                    self._shelf.stand_on(head)
             # after the stored values: an initializer may read them
             started = step.valueless.start() if initialize_rest else []
             status = step.describe()
@@ -125,7 +125,7 @@ class Changes:
                 else:
                     self.stack.push_redo(back)
                 self.stack.pop(redo=redo)
-                self._shelf.head = entry.head
+                self._shelf.stand_on(entry.head)
             return Undone(_sentence(verb, entry, self._cells_run() - entry.cells), step.describe())
 
     def remember(self) -> Before:
@@ -143,7 +143,7 @@ class Changes:
                 self._engine.apply(step.plan, before.capture, step.present)
             finally:
                 self._engine.blocks.release(before.digests)
-            self._shelf.head = before.head
+            self._shelf.stand_on(before.head)
 
     def _plan(
         self, target: Capture, choice: Choice, reference: str, bound: Bound | None = None, *, thorough: bool = False

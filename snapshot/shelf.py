@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from snapshot.capture import Capture
 from snapshot.content import MemoryContent
 from snapshot.engine import Engine
+from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot
 
 
@@ -28,6 +29,7 @@ class Shelf:
         self._run = run
         self._notebook = notebook
         self._next_id = 1
+        self._parents: dict[int, int | str | None] = {}  #: of those that were dropped
         self.snapshots: list[Snapshot] = []
         self.head: Snapshot | None = None
         self.latest: Capture | None = None  #: shares records with the next capture
@@ -76,6 +78,26 @@ class Shelf:
             self._engine.blocks.release(_capture_of(snapshot).digests())
         return gone
 
+    def stand_on(self, snapshot: Snapshot | None) -> None:
+        """The present descends from ``snapshot`` now; if that was dropped, from its nearest ancestor on the shelf."""
+        if snapshot is None or snapshot.run != self._run:
+            self.head = snapshot
+            return
+        number: int | str | None = snapshot.id
+        while isinstance(number, int) and number in self._parents:
+            number = self._parents[number]
+        self.head = self._with_id(number)
+
+    def check_there(self, snapshot: Snapshot) -> None:
+        """Raises ReferenceNotFound for one of this run that is not on the shelf any more."""
+        if snapshot.run == self._run and self._with_id(snapshot.id) is None:
+            label = f" ({snapshot.label})" if snapshot.label else ""
+            raise ReferenceNotFound(f"There is no snapshot #{snapshot.id}{label} any more: it was dropped.")
+
+    def _with_id(self, number: int | str | None) -> Snapshot | None:
+        # labelled or linked anew, it is another object
+        return next((one for one in self.snapshots if one.id == number), None)
+
     def take_label(self, label: str) -> Snapshot | None:
         """Take a label from the snapshot that has it; returns that one, as it was."""
         for index, snapshot in enumerate(self.snapshots):
@@ -88,7 +110,7 @@ class Shelf:
         """Give a snapshot of the shelf another label; returns it with that label."""
         self.take_label(label)
         index = next(i for i, one in enumerate(self.snapshots) if one.id == snapshot.id)
-        self._put(index, replace(snapshot, label=label))
+        self._put(index, replace(self.snapshots[index], label=label))
         return self.snapshots[index]
 
     def drop(self, snapshot: Snapshot) -> None:
@@ -98,13 +120,13 @@ class Shelf:
         # by id: it may have been relinked since it was looked up
         snapshot = next(one for one in self.snapshots if one.id == snapshot.id)
         self.snapshots.remove(snapshot)
+        self._parents[snapshot.id] = snapshot.parent
         self._engine.blocks.release(_capture_of(snapshot).digests())
         for index, child in enumerate(self.snapshots):
             if child.parent == snapshot.id:
                 self._put(index, replace(child, parent=snapshot.parent))
         if self.head is snapshot:
-            parents = [one for one in self.snapshots if one.id == snapshot.parent]
-            self.head = parents[0] if parents else None
+            self.head = self._with_id(snapshot.parent)
         if self.latest is _capture_of(snapshot):
             self.latest = _capture_of(self.snapshots[-1]) if self.snapshots else None
 

@@ -29,7 +29,7 @@ from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
 from snapshot.store_result import StoreResult
 from snapshot.storing import store
-from snapshot.timeline import check_label
+from snapshot.timeline import check_label, key_of
 from snapshot.walk import Limits
 
 if TYPE_CHECKING:
@@ -275,10 +275,14 @@ class Workspace:
             return present(self._parts)
 
     def label(self, reference: Reference, new: str) -> Snapshot:
-        """Name a snapshot; a label in use moves. Returns the snapshot with its new label."""
+        """Name a snapshot; a label in use moves. Returns the snapshot with its new label.
+
+        Raises :class:`InvalidName`, and :class:`ReferenceNotFound` for one that was dropped.
+        """
         check_label(new)
         with self._parts.lock:
             found = self[reference]
+            self._parts.shelf.check_there(found)
             self._parts.archive.relabel(found, new)
             here = found.run == self.run
             labelled = self._parts.shelf.relabel(found, new) if here else replace(found, label=new)
@@ -288,7 +292,9 @@ class Workspace:
     def drop(self, *references: Reference) -> list[Snapshot]:
         """Forget snapshots, in memory and on disk; all of them or, if one is unknown, none."""
         with self._parts.lock:
-            found = list(dict.fromkeys(self[reference] for reference in references))
+            found = list({key_of(one): one for one in map(self.__getitem__, references)}.values())
+            for snapshot in found:
+                self._parts.shelf.check_there(snapshot)
             for snapshot in found:
                 self._parts.archive.drop(snapshot)
                 self._parts.shelf.drop(snapshot)
