@@ -172,11 +172,14 @@ class Engine:
         named = paths_of(view, self.registry)
         largest = sorted(excess.added.items(), key=lambda item: -item[1])[:5]
         listed = ", ".join(f"{named.of(handle)} ({human_bytes(size)})" for handle, size in largest)
-        return OverBudget(
-            f"storing would take {human_bytes(excess.used + sum(excess.added.values()))} of memory, the budget is "
-            f"{human_bytes(self.budget)}; nothing was copied. Largest: {listed}. "
-            f"Leave some out with %snapshot exclude NAME, or drop older snapshots"
+        total = excess.used + sum(excess.added.values())
+        leave_out = f"Largest: {listed}. Leave some out with %snapshot exclude NAME, or" if listed else "Please"
+        found_over = OverBudget(
+            f"storing would take {human_bytes(total)} of memory, the budget is {human_bytes(self.budget)}; "
+            f"nothing was copied. {leave_out} drop older snapshots"
         )
+        found_over.excess = total - self.budget
+        return found_over
 
     def plan(self, target: Capture, present: Capture, choice: Choice, *, thorough: bool = False) -> Plan:
         """What restoring ``target`` would write; nothing is written.

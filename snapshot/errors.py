@@ -60,6 +60,8 @@ class NotMatched(SnapshotError, ValueError):
 class OverBudget(SnapshotError, MemoryError):
     """Storing would exceed the memory budget; nothing was copied."""
 
+    excess: int = 0  #: by so many bytes
+
 
 class RestoreFailed(SnapshotError, RuntimeError):
     """An object refused a write; every write before it was taken back."""

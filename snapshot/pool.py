@@ -230,6 +230,13 @@ class Blocks:
                     del self._uses[digest]
                     self._drop(digest)
 
+    def freed_by(self, digests: Iterable[bytes]) -> int:
+        """How many bytes of memory :meth:`release` of these would free."""
+        with self._lock:
+            gone = [digest for digest, count in Counter(digests).items() if self._uses[digest] <= count]
+            blocks = [self._blocks.get(digest) for digest in gone]
+            return sum(block.nbytes for block in blocks if isinstance(block, np.ndarray))
+
     def sweep(self) -> None:
         """Drop blocks that nothing refers to (a store was interrupted before it counted)."""
         with self._lock:

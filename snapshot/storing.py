@@ -10,6 +10,7 @@ from types import ModuleType
 from snapshot.apply import interrupts_wait
 from snapshot.capture import Capture
 from snapshot.engine import Engine, Wanted
+from snapshot.errors import OverBudget
 from snapshot.handles import AnyHandle
 from snapshot.model import Snapshot
 from snapshot.parts import Parts
@@ -37,7 +38,7 @@ def store(
     before = parts.shelf.mark()
     _check_excluded(parts, excluded, wanted.also or {})
     try:
-        capture, added = parts.engine.look(wanted, parts.shelf.latest)
+        capture, added = _look(parts, wanted)
         snapshot = parts.shelf.describe(label, step, note, capture)
         unstored = _newly_unstored(parts, snapshot)
         with interrupts_wait():
@@ -69,6 +70,17 @@ def store(
         raise
     parts.last_store = result
     return snapshot
+
+
+def _look(parts: Parts, wanted: Wanted) -> tuple[Capture, dict[AnyHandle, int]]:
+    """Capture what is wanted; what could be undone goes when it fits only then."""
+    try:
+        return parts.engine.look(wanted, parts.shelf.latest)
+    except OverBudget as error:
+        parts.engine.blocks.sweep()
+        if not parts.changes.stack.make_room(error.excess):
+            raise
+    return parts.engine.look(wanted, parts.shelf.latest)
 
 
 def _check_excluded(parts: Parts, patterns: Sequence[str], also: Mapping[str, object]) -> None:

@@ -42,7 +42,7 @@ class UndoStack:
     """The newest ``limit`` states to go back to, and those to go forward to again.
 
     Older ones are let go sooner when the pool holds more than ``budget`` bytes; the
-    newest always stays.
+    newest stays until a store needs its room.
     """
 
     def __init__(self, blocks: Blocks, budget: int, limit: int = 20) -> None:
@@ -51,6 +51,7 @@ class UndoStack:
         self._limit = limit
         self._undo: deque[Before] = deque()
         self._redo: deque[Before] = deque()
+        self._made_room = False  #: since the newest was pushed
 
     @property
     def undo_depth(self) -> int:
@@ -75,6 +76,7 @@ class UndoStack:
         """A change was made; unless it is one brought ``again``, what was undone is forgotten."""
         self._hold(before)
         self._undo.append(before)
+        self._made_room = False
         if not again:
             self._let_go(self._redo)
         while len(self._undo) > self._limit or (len(self._undo) > 1 and self._blocks.nbytes > self._budget):
@@ -89,9 +91,22 @@ class UndoStack:
         """The state to go to next; raises :class:`NothingToUndo` when there is none."""
         stack = self._redo if redo else self._undo
         if not stack:
-            verb = "redo: nothing was undone" if redo else "undo: nothing was restored or assigned yet"
-            raise NothingToUndo(f"nothing to {verb}")
+            why = "nothing was undone" if redo else "nothing was restored or assigned yet"
+            if self._made_room:
+                why = "a store needed the memory; %snapshot exclude NAME keeps large variables out of both"
+            raise NothingToUndo(f"nothing to {'redo' if redo else 'undo'}: {why}")
         return stack[-1]
+
+    def make_room(self, nbytes: int) -> bool:
+        """Let the oldest states go until so many bytes are free; False, and all stay, when that is not enough."""
+        states = [*self._undo, *self._redo]
+        if self._blocks.freed_by(digest for before in states for digest in before.digests) < nbytes:
+            return False
+        enough = self._blocks.nbytes - nbytes
+        while self._blocks.nbytes > enough and (stack := self._undo or self._redo):
+            self._release(stack.popleft())
+            self._made_room = True
+        return True
 
     def pop(self, *, redo: bool = False) -> None:
         """Forget the state that was gone to."""

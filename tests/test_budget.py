@@ -7,7 +7,7 @@ import pytest
 
 from snapshot import staging
 from snapshot.blocks import hash_blocks
-from snapshot.errors import Damaged, OverBudget
+from snapshot.errors import Damaged, NothingToUndo, OverBudget
 from snapshot.places import Place
 from snapshot.pool import Blocks
 from snapshot.repository import Repository
@@ -325,3 +325,32 @@ def test_arrays_written_in_parts_and_those_written_whole_come_back_from_disk_sid
     assert all(live[name] is objects[name] for name in live)
     assert all(np.array_equal(live[name], stored[name]) for name in stored)
     assert {"w0", "w3", "w6", "w9", "w1", "w2", "large"} == set(status.changed) & set(live)
+
+
+def test_what_could_be_undone_does_not_keep_a_store_from_fitting():
+    names = {"model": np.zeros(1000), "data": np.random.default_rng(0).normal(size=2_000_000)}
+    workspace = Workspace(names, memory_budget=10_000_000)
+    workspace.exclude("data")
+    workspace.store("before")
+    workspace.restore("before")
+    names["model"] += 1
+    workspace.store("next")
+    assert workspace.nbytes_in_memory <= 10_000_000
+    with pytest.raises(NothingToUndo, match="a store needed the memory"):
+        workspace.undo()
+    names["model"][:] = 0
+    workspace.restore("next")
+    assert names["model"].tolist() == [1] * 1000
+
+
+def test_a_store_that_fits_in_no_case_leaves_what_can_be_undone():
+    names = {"w": np.zeros(200_000)}
+    workspace = Workspace(names, memory_budget=4_000_000)
+    workspace.store("before")
+    names["w"] += 1
+    workspace.restore("before")
+    names["more"] = np.random.default_rng(0).normal(size=2_000_000)
+    with pytest.raises(OverBudget, match="Largest: more"):
+        workspace.store("after")
+    workspace.undo()
+    assert names["w"].tolist() == [1] * 200_000
