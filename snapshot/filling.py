@@ -133,6 +133,7 @@ class Filling(Pairing):
         if node is not None and node.kind == "dict":
             half = len(node.state) // 2
             parts = [self._made(part, made) for part in node.state]
-            return LEFT_OUT if LEFT_OUT in parts else dict(zip(parts[:half], parts[half:]))
+            left_out = any(part is LEFT_OUT for part in parts)
+            return LEFT_OUT if left_out else dict(zip(parts[:half], parts[half:]))
         found = decode(stored) if tag not in ("leaf", "node") else NOT_PLAIN
         return LEFT_OUT if found is NOT_PLAIN else found

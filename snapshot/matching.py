@@ -52,6 +52,11 @@ def _by_position(
     return tuple(found)
 
 
+def _undivided(stored: State, present: State, path: str, bind: Bind) -> State | None:
+    """Parts that users know under no path of their own."""
+    return _by_position(stored, present, path, lambda part, live, _: bind(part, live, path))
+
+
 def _fields(stored: State, present: State, path: str, bind: Bind) -> State | None:
     """(count, names..., values...) of a named tuple: all of them or none."""
     start = 1 + stored[0]
@@ -61,7 +66,7 @@ def _fields(stored: State, present: State, path: str, bind: Bind) -> State | Non
 
 def _members(stored: State, present: State, path: str, bind: Bind) -> State | None:
     found = tuple(bind(part, LEFT_OUT, f"{path}{{{index}}}") for index, part in enumerate(stored))
-    return None if LEFT_OUT in found else found
+    return None if any(part is LEFT_OUT for part in found) else found
 
 
 def _items(stored: State, present: State, path: str, bind: Bind) -> State | None:
@@ -144,6 +149,7 @@ _MATCHERS: dict[str, Callable[[State, State, str, Bind], State | None]] = {
     "instance": _instance,
     "named tuple": _fields,
     "class": _named,
+    "pandas.Index": _undivided,
     "widget": _named,
     "attributes": _named,
     "keras": _items,
