@@ -145,7 +145,7 @@ class FrameKind:
         wanted = dict(zip(state[1 : 1 + state[0]], state[1 + state[0] :]))
         present = dict(self.adapter.attributes(obj))
         held = {name: value for name, value in wanted.items() if name.startswith("[")}
-        axes = [_index(wanted.get(axis, present.get(axis))) for axis in _AXES[obj.ndim]]
+        axes = [wanted.get(axis, present.get(axis)) for axis in _AXES[obj.ndim]]
         changed = changed_in(present, wanted)
         if (
             held.keys() != {name for name in present if name.startswith("[")}
@@ -181,9 +181,9 @@ _COUNTS: dict[int, int] = {}  # states are compared by identity, and numbers abo
 
 
 def _header(obj: Any) -> Iterator[tuple[str, Any]]:
-    yield "index", INDEX.wrap(obj.index)
+    yield "index", obj.index
     if obj.ndim == 2:
-        yield "columns", INDEX.wrap(obj.columns)
+        yield "columns", obj.columns
     else:
         yield "name", obj._name
     yield "attrs", obj._attrs
@@ -191,10 +191,6 @@ def _header(obj: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(obj).items():
         if name not in _OWN:
             yield sys.intern(f".{name}"), value
-
-
-def _index(axis: Any) -> Any:
-    return axis.index if type(axis) is Undescribed else axis
 
 
 FRAME = FrameAdapter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from weakref import WeakValueDictionary, ref
+from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from snapshot.model import format_dtype
 MOST_LABELS = 1000
 
 _RANGE, _ARRAY, _DATES, _TEXT, _LABELS, _LEVELS = "range", "array", "dates", "text", "labels", "levels"
+_KEPT = "kept"
 
 
 class Labels:
@@ -33,7 +34,7 @@ class Labels:
 
 
 class Undescribed:
-    """An index that only a pickle could bring to a new kernel."""
+    """The labels of an index that only a pickle could bring to a new kernel; ``index`` is not the index itself."""
 
     __slots__ = ("__weakref__", "index")
     by_pickle = True
@@ -85,14 +86,12 @@ class IndexKind:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[ref[Any], State]] = {}
-        self._undescribed: WeakValueDictionary[int, Undescribed] = WeakValueDictionary()
 
     def take(self, obj: Any) -> State:
         known = self._known.get(id(obj))
         if known is not None and known[0]() is obj and _header_of(known[1]) == _header(obj):
             return known[1]
         found = _describe(obj)
-        assert found is not None
         self._remember(obj, found)
         return found
 
@@ -100,20 +99,11 @@ class IndexKind:
         key = id(obj)
         self._known[key] = (ref(obj, lambda _: self._known.pop(key, None)), state)
 
-    def wrap(self, index: Any) -> Any:
-        """``index``, or what stands for one that cannot be described: the same each time."""
-        if can_describe(index):
-            return index
-        known = self._undescribed.get(id(index))
-        if known is None or known.index is not index:
-            known = self._undescribed[id(index)] = Undescribed(index)
-        return known
-
     def put(self, obj: Any, state: State) -> None:
         """Names and frequency: the labels of an index never change."""
         name, freq = _header_of(state)
         if _name(obj) != name:
-            obj.names = list(name) if state[0] == _LEVELS else [name]
+            obj.names = list(name) if isinstance(obj, pd.MultiIndex) else [name]
         if state[0] == _DATES and obj.freqstr != freq:
             obj.freq = freq
         self._remember(obj, state)  # so that it counts as unchanged
@@ -121,17 +111,18 @@ class IndexKind:
     def build(self, cls: type, state: State) -> Any:
         how, name, *rest = state
         found = _MAKERS[how](*rest)
-        return found.set_names(list(name) if how == _LEVELS else [name])
+        return found.set_names(list(name) if isinstance(found, pd.MultiIndex) else [name])
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         if state[0] == _LEVELS:
             return ((f".levels[{index}]", part) for index, part in enumerate(state[3:]))
-        return (("", part) for part in state[2:] if type(part) is Labels or type(part).__name__ == "Handle")
+        parts = (Labels, Undescribed)
+        return (("", part) for part in state[2:] if type(part) in parts or type(part).__name__ == "Handle")
 
 
 def handler_for(obj: Any) -> Any:
-    """The kind for an index that can be described, else a plain reference to it."""
-    return INDEX if can_describe(obj) else BENIGN
+    """The kind for an index of pandas' own, else a plain reference to it."""
+    return INDEX if type(obj).__module__.partition(".")[0] == "pandas" else BENIGN
 
 
 def can_describe(obj: Any) -> bool:
@@ -166,8 +157,10 @@ def _header_of(state: State) -> tuple[Any, str | None]:
     return state[1], state[3] if state[0] == _DATES else None
 
 
-def _describe(obj: Any) -> State | None:
+def _describe(obj: Any) -> State:
     cls, name = type(obj), _name(obj)
+    if not can_describe(obj):
+        return (_KEPT, name, Undescribed(obj.view()))
     if cls is pd.RangeIndex:
         return (_RANGE, name, obj._range)
     if cls in (pd.DatetimeIndex, pd.TimedeltaIndex):
@@ -189,7 +182,14 @@ def _dates(dtype: str, freq: str | None, labels: Labels) -> Any:
     return made
 
 
+def _kept(labels: Any) -> Any:
+    if type(labels) is not Undescribed:
+        raise TypeError("only a pickle has its labels")
+    return labels.index
+
+
 _MAKERS: dict[str, Any] = {
+    _KEPT: _kept,
     _RANGE: lambda found: pd.RangeIndex(found),
     _ARRAY: lambda labels: pd.Index(labels.array, copy=True),
     _DATES: _dates,

@@ -339,6 +339,52 @@ def test_names_and_the_frequency_of_indexes_come_back_in_the_same_indexes():
     assert not workspace.restore("before").changed
 
 
+INDEXES = {
+    "categories": lambda: pd.CategoricalIndex(["a", "b"], name="n"),
+    "intervals": lambda: pd.interval_range(0, 2, name="n"),
+    "periods": lambda: pd.period_range("2020", periods=2, freq="M", name="n"),
+    "levels": lambda: pd.MultiIndex.from_arrays([pd.Categorical(["a", "b"]), [1, 2]], names=["n", "m"]),
+    "many objects": lambda: pd.Index([f"{n}" for n in range(2000)], dtype=object, name="n"),
+}
+
+
+@pytest.mark.parametrize("make", INDEXES.values(), ids=INDEXES)
+def test_names_of_indexes_that_only_a_pickle_could_bring_come_back_too(tmp_path, make):
+    index = make()
+    names, before = {"df": pd.DataFrame({"v": range(len(index))}, index=index), "index": make()}, list(index.names)
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    workspace.store("before")
+    for one in (index, names["index"]):
+        one.names = ["changed", *before[1:]]
+    status = workspace.restore("before")
+    assert [list(names["df"].index.names), list(names["index"].names)] == [before, before]
+    assert names["df"].index is index
+    assert {"df.index", "index"} <= set(status.changed)
+    workspace.undo()
+    assert index.names[0] == names["index"].names[0] == "changed"
+    workspace.restore("before")
+    assert not workspace.restore("before").changed
+    live = {"df": names["df"].copy(), "index": make().set_names(["changed", *before[1:]])}
+    status = Workspace(live, tmp_path / "run.zarr").restore("before")
+    assert [list(live["df"].index.names), list(live["index"].names)] == [before, before]
+    assert live["df"].index.tolist() == live["index"].tolist() == index.tolist()
+    assert status.unused_reasons.keys() == {"df.index", "index"}
+    found = {}
+    Workspace(found, tmp_path / "run.zarr").restore("before")
+    assert [list(found["df"].index.names), list(found["index"].names)] == [before, before]
+    assert found["index"].tolist() == index.tolist()
+
+
+def test_looking_at_an_index_that_only_a_pickle_could_bring_keeps_nothing_alive():
+    frame = pd.DataFrame({"v": [1, 2]}, index=INDEXES["categories"]())
+    workspace = Workspace({"df": frame})
+    workspace.store("before")
+    gone = weakref.ref(frame.index)
+    del workspace, frame
+    gc.collect()
+    assert gone() is None
+
+
 class Refusing(dict):
     """A namespace that does not take some value of its last name back."""
 
