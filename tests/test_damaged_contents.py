@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from snapshot import Workspace
+from snapshot import open as snapshot_open
 from snapshot.adapters import torch as torch_adapter
 from snapshot.errors import RestoreFailed
 
@@ -55,6 +56,28 @@ def test_a_damaged_variable_stays_as_it_was_and_is_named_and_the_others_are_rest
     equal(names, {**made(), name: made(10.0)[name]})
     assert all(names[one] is objects[one] for one in STORED)
     assert np.shares_memory(views, names["b"])
+
+
+@pytest.mark.parametrize("size", [SIZE, 10])
+def test_a_file_that_cannot_be_read_costs_only_what_lies_in_it(tmp_path, size):
+    names = {"a": np.arange(float(size)), "s": -np.arange(600_000.0)}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    workspace.store("kept")
+    workspace.close()
+    # root may read every file; nobody can read a folder as one
+    folder = "variables/a-*/*/c*" if size == SIZE else "packs/1/c.0"
+    block = sorted(tmp_path.glob(f"run.zarr/runs/*/{folder}"))[0]
+    block.unlink()
+    block.mkdir()
+    verified = snapshot_open(tmp_path / "run.zarr").verify()
+    assert any("'a'" in damage.what and "Is a directory" in damage.problem for damage in verified.damaged)
+    assert not any("'s'" in damage.what for damage in verified.damaged)
+    if size == SIZE:
+        names["a"][:] = names["s"][:] = 7
+        status = Workspace(names, tmp_path / "run.zarr").restore("kept")
+        assert "Is a directory" in status.unused_reasons["a"]
+        assert_array_equal(names["s"], -np.arange(600_000.0))
+        assert (names["a"] == 7).all()
 
 
 def test_undo_after_it_brings_everything_back(home):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from snapshot.errors import Damaged
+from snapshot.errors import Damaged, RepositoryError
 from snapshot.model import Leaf
 from snapshot.repository import layout
 from snapshot.repository.pieces import Pieces
@@ -45,6 +47,11 @@ class Fetcher:
 
     def parts(self, wanted: list[Part], what: str) -> list[memoryview]:
         """The bytes of each, several at once."""
+        with self._asking(what):
+            found = self._read(wanted)
+        return [self._checked(one, data, what) for one, data in zip(wanted, found, strict=True)]
+
+    def _read(self, wanted: list[Part]) -> list[memoryview | None]:
         found: list[memoryview | None] = [None] * len(wanted)
         alone: list[int] = []
         for number, one in enumerate(wanted):
@@ -58,7 +65,7 @@ class Fetcher:
             requests.append((key, (start + wanted[number].first, start + wanted[number].last)))
         for number, data in zip(alone, self._storage.get_many(requests), strict=True):
             found[number] = data
-        return [self._checked(one, data, what) for one, data in zip(wanted, found, strict=True)]
+        return found
 
     def _checked(self, one: Part, data: memoryview | None, what: str) -> memoryview:
         short = data is None or len(data) != one.last - one.first
@@ -68,17 +75,27 @@ class Fetcher:
 
     def read_into(self, leaf: Leaf, place: Place, index: int, out: memoryview, what: str) -> None:
         """Fill ``out``, of the block's size, with a whole block."""
-        if isinstance(place, InPack) and place.length <= _WINDOWED:
-            data = self._pieces.read(place)
-            there = data is not None and len(data) == len(out)
-            if data is not None and there:
-                out[:] = data
-            key = layout.pack_chunk_key(place.pack)
-        else:
-            key, start = beginning(leaf, place)
-            there = self._storage.read_into(key, start, out)
+        key, start = beginning(leaf, place)
+        with self._asking(what):
+            if isinstance(place, InPack) and place.length <= _WINDOWED:
+                data = self._pieces.read(place)
+                there = data is not None and len(data) == len(out)
+                if data is not None and there:
+                    out[:] = data
+            else:
+                there = self._storage.read_into(key, start, out)
         if not there or layout.digest_of(out) != leaf.blocks[index]:
             raise Damaged(damage(what, key, out if there else None, self._storage))
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """On a disk, a file that cannot be read costs one variable; a server that does not answer costs nothing."""
+        try:
+            yield
+        except RepositoryError as error:
+            if self._storage.folder is None or isinstance(error, Damaged):
+                raise
+            raise Damaged(f"{what} is damaged: {error}") from error
 
 
 def beginning(leaf: Leaf, place: Place) -> tuple[str, int]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-from snapshot.errors import Damaged
+from snapshot.errors import Damaged, RepositoryError
 from snapshot.repository import layout
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.fetching import beginning
 from snapshot.repository.header import Header
 from snapshot.repository.reader import read_table
-from snapshot.repository.storage import Storage
+from snapshot.repository.storage import Request, Storage
 from snapshot.repository.table import Table
 
 #: Called with the bytes that were read so far, and those there are.
@@ -153,10 +153,10 @@ def _wrong_contents(
     groups = [list(group) for _, group in groupby(contents, key=lambda one: one.key)]
     for some in _batches(groups):
         spans = [(group[0].key, (group[0].start, max(one.start + one.size for one in group))) for group in some]
-        for group, data in zip(some, storage.get_many(spans), strict=True):
+        for group, data in zip(some, _read(storage, spans), strict=True):
             for one in group:
-                if data is None:
-                    wrong[one] = "is missing"
+                if data is None or isinstance(data, RepositoryError):
+                    wrong[one] = "is missing" if data is None else f"cannot be read: {data}"
                     continue
                 found = data[one.start - group[0].start :][: one.size]
                 if len(found) < one.size:
@@ -166,6 +166,22 @@ def _wrong_contents(
             done += sum(one.size for one in group)
         progress(done)
     return wrong
+
+
+def _read(storage: Storage, spans: Sequence[Request]) -> list[memoryview | RepositoryError | None]:
+    """The bytes of each; on a disk, one file that cannot be read does not keep the others from being looked at."""
+    try:
+        return [*storage.get_many(spans)]
+    except RepositoryError:
+        if storage.folder is None:
+            raise
+    found: list[memoryview | RepositoryError | None] = []
+    for key, span in spans:
+        try:
+            found.append(storage.get(key, span))
+        except RepositoryError as error:
+            found.append(error)
+    return found
 
 
 def _named(header: Header, table: Table, wrong: dict[_Content, str]) -> Iterable[Damage]:
