@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from snapshot.errors import InvalidName, ReferenceNotFound
 from snapshot.model import Snapshot, type_of_id
@@ -84,6 +85,8 @@ def relinked(
 
 def check_label(label: str) -> str:
     """``label`` itself when it can be one; InvalidName says why not."""
+    if not isinstance(label, str):
+        raise InvalidName(f"A label is text such as 'before', not {label!r} ({type(label).__name__}).")
     if not label:
         raise InvalidName("A label cannot be empty: give the snapshot a name such as before.")
     if label == "latest":
@@ -95,6 +98,17 @@ def check_label(label: str) -> str:
     if any(one.isspace() or unicodedata.category(one) in ("Cc", "Cs") for one in label):
         raise InvalidName(f"The label {label!r} contains a space or an unprintable character.")
     return label
+
+
+def check_step(step: Any) -> int:
+    """``step`` as an int: any whole number, also a framework's. Raises TypeError."""
+    try:
+        number = int(step)
+        if number == step:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TypeError(f"A step is a whole number such as 1000, not {step!r} ({type(step).__name__}).")
 
 
 def resolve(
@@ -132,9 +146,7 @@ def resolve(
     return line[-1 - int(count)]
 
 
-def _named(
-    name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None, own_first: bool
-) -> Snapshot:
+def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot | None, own_first: bool) -> Snapshot:
     found: Snapshot | None
     # a snapshot without variables is empty, hence false: never test it for truth
     present = head if head is not None else _default_head(ordered, run)

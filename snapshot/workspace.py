@@ -29,7 +29,7 @@ from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
 from snapshot.store_result import StoreResult
 from snapshot.storing import store
-from snapshot.timeline import check_label, key_of
+from snapshot.timeline import check_label, check_step, key_of
 from snapshot.walk import Limits
 
 if TYPE_CHECKING:
@@ -172,11 +172,12 @@ class Workspace:
         ``only`` and ``exclude`` take names, paths, globs and roles. ``also`` adds objects
         under names that are not in the namespace. With ``memory`` nothing goes to disk.
         Returns when the state is captured; writing goes on behind it, see :meth:`flush`.
-        Raises :class:`InvalidName`, :class:`PathNotFound`, :class:`OverBudget`; then
-        nothing was stored.
+        Raises :class:`InvalidName`, :class:`PathNotFound`, :class:`OverBudget`, and TypeError
+        for a ``step`` that is no whole number; then nothing was stored.
         """
         if label is not None:
             check_label(label)
+        step = None if step is None else check_step(step)
         wanted = Wanted(as_patterns(only), (*self._parts.excluded, *as_patterns(exclude)), also)
         with self._parts.lock:
             now = as_patterns(exclude)
@@ -303,7 +304,7 @@ class Workspace:
         return found
 
     def prune(self, *policies: Policy) -> list[Snapshot]:
-        """Drop what none of the policies keeps; returns what was dropped."""
+        """Drop what none of the policies keeps; returns what was dropped. TypeError for what is no policy."""
         with self._parts.lock:
             return self.drop(*to_drop(self.snapshots(), policies))
 

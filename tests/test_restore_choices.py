@@ -240,6 +240,14 @@ def test_a_label_that_cannot_be_one_is_refused_and_nothing_is_stored(label):
     assert len(workspace.timeline) == 1
 
 
+@pytest.mark.parametrize(("arguments", "error"), [({"label": 5}, InvalidName), ({"step": 1.5}, TypeError)])
+def test_a_label_that_is_no_text_or_a_step_that_is_no_whole_number_is_refused_and_nothing_is_stored(arguments, error):
+    workspace = Workspace({"a": 1})
+    with pytest.raises(error):
+        workspace.store(**arguments)
+    assert workspace.timeline == []
+
+
 def test_references_by_label_id_step_and_position():
     workspace = Workspace({"a": 1})
     stored = [workspace.store(label, step=step) for label, step in (("first", 10), (None, 20), ("third", 30))]

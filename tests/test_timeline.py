@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshot.errors import InvalidName, ReferenceNotFound
 from snapshot.model import Snapshot
-from snapshot.timeline import branch, check_label, in_order, key_of, parent_key, resolve, without
+from snapshot.timeline import branch, check_label, check_step, in_order, key_of, parent_key, resolve, without
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -132,6 +133,25 @@ def test_every_label_that_is_allowed_finds_its_snapshot(text):
 def test_a_label_that_would_read_as_something_else_is_refused(text):
     with pytest.raises(InvalidName):
         check_label(text)
+
+
+@pytest.mark.parametrize("label", [5, None, b"before", ["before"]])
+def test_a_label_that_is_no_text_is_refused(label):
+    with pytest.raises(InvalidName, match="A label is text"):
+        check_label(label)
+
+
+@pytest.mark.parametrize("step", [1.5, "a", "5", [1], float("nan"), float("inf"), 1j])
+def test_a_step_that_is_no_whole_number_is_refused(step):
+    with pytest.raises(TypeError, match="A step is a whole number"):
+        check_step(step)
+
+
+@pytest.mark.parametrize("step", [3, 3.0, np.int64(3), np.array(3)])
+def test_a_whole_number_of_any_type_is_a_step(step):
+    found = check_step(step)
+    assert type(found) is int
+    assert found == 3
 
 
 @pytest.mark.parametrize("text", ["before", "größe-1", "🎉", "👩‍💻", "a.b", "12", "a#b", "<b>"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from snapshot import Workspace
 from snapshot.repository import Repository, layout
 from snapshot.retention import KeepEvery, KeepLabelled, KeepLast, to_drop
 
@@ -80,3 +81,23 @@ def keep_the_union_of_what_policies_keep(thousand):
     assert [one.label for one in again if one.label] == [f"label{n}" for n in range(100, 1001, 100) if n != 500]
     assert_holds(again, kept)
     assert again.verify()
+
+
+@pytest.mark.parametrize(
+    ("policy", "given"),
+    [(KeepLast, -1), (KeepLast, 1.5), (KeepLast, "3")]
+    + [(KeepEvery, hours) for hours in (float("nan"), float("inf"), -1, "a", timedelta(1))],
+)
+def test_a_policy_that_says_nothing_sensible_is_refused_when_it_is_made(policy, given):
+    with pytest.raises(ValueError, match=policy.__name__):
+        policy(given)
+
+
+@pytest.mark.parametrize("policy", [3, None, KeepLabelled])
+def test_what_is_no_policy_drops_nothing(policy):
+    workspace = Workspace({"a": 1})
+    for label in "abc":
+        workspace.store(label)
+    with pytest.raises(TypeError, match="is no policy"):
+        workspace.prune(KeepLast(1), policy)
+    assert len(workspace.timeline) == 3
