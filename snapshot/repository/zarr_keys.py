@@ -20,6 +20,9 @@ from snapshot.repository.storage import Request, Write
 
 T = TypeVar("T")
 
+#: The processes in which an object store was asked for; the threads of its library live in the first.
+_users: list[int] = []
+
 
 class ZarrKeys:
     """What lies in ``store``, called ``name`` in messages. ``failures`` are what it may raise."""
@@ -30,7 +33,9 @@ class ZarrKeys:
         self._store = store
         self._name = name
         self._failures = failures
-        self._process = os.getpid()
+        self._is_remote = len(failures) > 1
+        if self._is_remote:
+            _users.append(os.getpid())
 
     def get_many(self, requests: Sequence[Request]) -> list[memoryview | None]:
         """The bytes of each key, or of a span of it; None where it is absent."""
@@ -85,7 +90,7 @@ class ZarrKeys:
         return self._sync(self._each(prefixes, lambda one: _collect(partial(self._store.list_dir, one))))
 
     def _sync(self, work: Coroutine[Any, Any, T]) -> T:
-        if os.getpid() != self._process and len(self._failures) > 1:
+        if self._is_remote and os.getpid() != _users[0]:
             work.close()
             raise RepositoryError(
                 f"{self._name} cannot be used in a process that was forked from another one that uses it: the "

@@ -318,15 +318,17 @@ def test_a_refused_write_is_a_refusal(url):
     assert "it is refused (AccessDenied)" in str(error)
 
 
-def test_a_forked_process_is_told_instead_of_waiting_for_ever(url, s3):
+@pytest.mark.parametrize("again", ["repository", "Repository({url!r})", "snapshot.open({url!r})"])
+def test_a_forked_process_is_told_instead_of_waiting_for_ever(url, s3, again):
     code = f"""
 import os, warnings
+import snapshot
 from snapshot.repository import Repository
 repository = Repository.create_or_open({url!r})
 warnings.simplefilter("ignore")
 if os.fork() == 0:
     try:
-        repository.timeline
+        {again.format(url=url)}.timeline
     except OSError as error:
         print(error, flush=True)
     os._exit(0)
