@@ -17,6 +17,7 @@ from IPython.core.error import UsageError
 from snapshot.budget import human_bytes
 from snapshot.magics.door import Door
 from snapshot.magics.listing import MOST_ROWS, Table
+from snapshot.magics.where import after_flush
 from snapshot.wording import clock, counted, enumerated, reference_of, shortened
 
 if TYPE_CHECKING:
@@ -225,8 +226,7 @@ def open_(call: Call) -> None:
 def flush(call: Call) -> None:
     """``%snapshot flush``."""
     call.workspace.flush()
-    kept = call.workspace.repository is not None
-    print(f"everything stored is in {_place(call.workspace)}" if kept else "nothing goes to disk: memory only")
+    print(after_flush(call.workspace))
 
 
 def close(call: Call) -> None:

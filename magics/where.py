@@ -63,3 +63,26 @@ def _in_memory(workspace: Workspace) -> str:
 def _home(workspace: Workspace) -> str:
     repository = workspace.repository
     return "nowhere: memory only" if repository is None else str(repository.location)
+
+
+def after_flush(workspace: Workspace) -> str:
+    """Where this run's snapshots are once writing is over: those that are not in the repository with the reason."""
+    if workspace.repository is None:
+        return "nothing goes to disk: memory only"
+    states: dict[str, list[str]] = {}
+    for snap in workspace.in_memory:
+        states.setdefault(workspace.state(snap), []).append(f"#{snap.id}")
+    there = states.pop("on disk", [])
+    home = _home(workspace)
+    if not states:
+        return f"everything stored is in {home}"
+    first = f"{counted(len(there), 'snapshot')} of this run {_are(there)} in {home}"
+    return "; ".join([first, *(f"{enumerated(ids)} {_are(ids)} {_in_words(state)}" for state, ids in states.items())])
+
+
+def _in_words(state: str) -> str:
+    return f"in {state}" if state.startswith("memory only") else state
+
+
+def _are(ids: Sequence[str]) -> str:
+    return "is" if len(ids) == 1 else "are"

@@ -49,7 +49,7 @@ SESSION = {
     "%snapshot  # where are we?": "snapshots…2; now at #1 good (step 1, …)\nlabels…good…excluded…lock, rows…undo…",
     "%snapshot store --memory": "stored (#3, step 2): …",
     "for step in (10, 20):\n    %snapshot store --step {step}": "stored (#4, step 10): …\nstored (#5, step 20): …",
-    "%snapshot flush": "everything stored is in …snapshots.zarr",
+    "%snapshot flush": "4 snapshots of this run are in …snapshots.zarr; #3 is in memory only",
     "%snapshot prune --keep 1": "dropped #3, #4; 3 snapshots left",
     "%snapshot drop after #5": "dropped after (#2), #5; 1 snapshot left",
     "%snapshot open other.zarr": "snapshots go to …other.zarr from now on; 1 snapshot known",

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from IPython.core.error import UsageError
 
+from snapshot import SnapshotWarning
+from snapshot.errors import RepositoryError
 from snapshot.magics import workspace_of
 from snapshot.repository import Repository
+from snapshot.repository.storage import Storage
 
 
 def test_store_prints_one_line_and_displays_nothing(run, capsys):
@@ -274,6 +277,39 @@ def test_open_moves_this_notebooks_snapshots_elsewhere(run, tmp_path):
     run("%snapshot open elsewhere.zarr", "%snapshot store before", "%snapshot flush")
     assert (tmp_path / "elsewhere.zarr" / "zarr.json").exists()
     assert not (tmp_path / "snapshots.zarr").exists()
+
+
+def test_flush_says_what_stays_in_memory_and_why_however_often_it_is_asked(run, capsys, monkeypatch, tmp_path):
+    def refuse(*arguments):
+        raise RepositoryError("No space left on device")
+
+    run("%snapshot store one", "%snapshot flush")
+    assert capsys.readouterr().out.splitlines()[-1] == f"everything stored is in {tmp_path / 'snapshots.zarr'}"
+    with monkeypatch.context() as patched:
+        patched.setattr(Storage, "put", refuse)
+        run("%snapshot store two", "W += 1", "%snapshot store three")
+        with pytest.warns(SnapshotWarning, match="#2, #3 could not be written"):
+            run("%snapshot flush")
+    run("%snapshot store four --memory")
+    for _ in range(2):
+        capsys.readouterr()
+        run("%snapshot flush")
+        assert capsys.readouterr().out.strip() == (
+            f"1 snapshot of this run is in {tmp_path / 'snapshots.zarr'}; "
+            "#2, #3 are in memory only: No space left on device; #4 is in memory only"
+        )
+
+
+def test_flush_says_which_snapshots_are_elsewhere(run, capsys, tmp_path):
+    run("%snapshot store one", "%snapshot open elsewhere.zarr", "%snapshot store two")
+    for _ in range(2):
+        capsys.readouterr()
+        run("%snapshot flush")
+        said = capsys.readouterr().out.strip()
+        assert said == (
+            f"1 snapshot of this run is in {tmp_path / 'elsewhere.zarr'}; "
+            f"#1 is on disk in {tmp_path / 'snapshots.zarr'}"
+        )
 
 
 def test_close_then_store_does_not_lose_the_snapshot(run, shell):
