@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -10,6 +11,8 @@ from snapshot.content import MemoryContent
 from snapshot.engine import Engine
 from snapshot.errors import ReferenceNotFound
 from snapshot.model import Snapshot
+from snapshot.timeline import SnapshotKey, key_of, parent_key
+from snapshot.wording import reference_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Shelf:
         self._run = run
         self._notebook = notebook
         self._next_id = 1
-        self._parents: dict[int, int | str | None] = {}  #: of those that were dropped
+        self._gone: dict[SnapshotKey, SnapshotKey | None] = {}  #: what was dropped, of other runs too -> its parent
         self.snapshots: list[Snapshot] = []
         self.head: Snapshot | None = None
         self.latest: Capture | None = None  #: shares records with the next capture
@@ -78,21 +81,28 @@ class Shelf:
             self._engine.blocks.release(_capture_of(snapshot).digests())
         return gone
 
-    def stand_on(self, snapshot: Snapshot | None) -> None:
-        """The present descends from ``snapshot`` now; if that was dropped, from its nearest ancestor on the shelf."""
-        if snapshot is None or snapshot.run != self._run:
+    def stand_on(self, snapshot: Snapshot | None, others: Iterable[Snapshot] = ()) -> None:
+        """The present descends from ``snapshot`` now; if that was dropped, from its nearest ancestor that was not.
+
+        ``others`` are snapshots of other runs, where such an ancestor may be.
+        """
+        key = key_of(snapshot) if snapshot is not None else None
+        while key is not None and key in self._gone:
+            key = self._gone[key]
+        if key is not None and key[0] == self._run:
+            self.head = self._with_id(key[1])
+        elif snapshot is not None and key == key_of(snapshot):
             self.head = snapshot
-            return
-        number: int | str | None = snapshot.id
-        while isinstance(number, int) and number in self._parents:
-            number = self._parents[number]
-        self.head = self._with_id(number)
+        else:
+            self.head = next((one for one in others if key_of(one) == key), None)
 
     def check_there(self, snapshot: Snapshot) -> None:
-        """Raises ReferenceNotFound for one of this run that is not on the shelf any more."""
+        """Raises ReferenceNotFound for one that was dropped here."""
+        if key_of(snapshot) in self._gone:
+            name = reference_of(snapshot, self._run) + (f" ({snapshot.label})" if snapshot.label else "")
+            raise ReferenceNotFound(f"There is no snapshot {name} any more: it was dropped.")
         if snapshot.run == self._run and self._with_id(snapshot.id) is None:
-            label = f" ({snapshot.label})" if snapshot.label else ""
-            raise ReferenceNotFound(f"There is no snapshot #{snapshot.id}{label} any more: it was dropped.")
+            raise ReferenceNotFound(f"#{snapshot.id} is on no timeline: store the present first.")
 
     def _with_id(self, number: int | str | None) -> Snapshot | None:
         # labelled or linked anew, it is another object
@@ -116,11 +126,12 @@ class Shelf:
     def drop(self, snapshot: Snapshot) -> None:
         """Forget one; its children descend from its parent, its blocks are let go."""
         if snapshot.run != self._run:
+            self._gone[key_of(snapshot)] = parent_key(snapshot)
             return
         # by id: it may have been relinked since it was looked up
         snapshot = next(one for one in self.snapshots if one.id == snapshot.id)
         self.snapshots.remove(snapshot)
-        self._parents[snapshot.id] = snapshot.parent
+        self._gone[key_of(snapshot)] = parent_key(snapshot)
         self._engine.blocks.release(_capture_of(snapshot).digests())
         for index, child in enumerate(self.snapshots):
             if child.parent == snapshot.id:

@@ -296,9 +296,12 @@ class Workspace:
             found = list({key_of(one): one for one in map(self.__getitem__, references)}.values())
             for snapshot in found:
                 self._parts.shelf.check_there(snapshot)
+            head = self.head
             for snapshot in found:
                 self._parts.archive.drop(snapshot)
                 self._parts.shelf.drop(snapshot)
+            if head is not None and key_of(head) in map(key_of, found):
+                self._parts.shelf.stand_on(head, self._parts.archive.earlier(all=True))
             self._parts.archive.dropped(self._parts.shelf.snapshots)
         tell(self)
         return found

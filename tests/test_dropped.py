@@ -58,3 +58,22 @@ def test_a_label_does_not_bring_back_a_parent_that_was_dropped(workspace):
     held = workspace["c"]
     workspace.drop("b")
     assert workspace.label(held, "new").parent == 1
+
+
+def test_of_an_earlier_run_it_is_gone_for_good_too(tmp_path):
+    earlier = Workspace({"w": np.zeros(4)}, tmp_path / "home.zarr")
+    for label in "ab":
+        earlier.store(label)
+    earlier.close()
+    workspace = Workspace({"w": np.ones(4)}, tmp_path / "home.zarr")
+    workspace.resume()
+    held = workspace["latest"]
+    workspace.drop(held)
+    assert workspace["latest"].label == "a"
+    workspace.restore(held)
+    for refused in (lambda: workspace.drop(held), lambda: workspace.label(held, "new")):
+        with pytest.raises(ReferenceNotFound, match=r"\.2 \(b\).* dropped"):
+            refused()
+    assert [one.label for one in workspace.timeline] == ["a"]
+    assert workspace["latest"].label == "a"
+    workspace.close()
