@@ -80,6 +80,8 @@ def resume(call: Call) -> None:
     given = call.given
     status = call.workspace.resume(only=given.only, code=given.code or "keep", defer=given.defer)
     if status is None:
+        if call.door.refused is not None and call.workspace.repository is None:
+            raise call.door.refused  # what lies there is no reason to start anew
         print(f"nothing to resume from yet ({_place(call.workspace)}): starting from scratch")
     else:
         print(status)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from snapshot.magics.cells import Cells
 
 if TYPE_CHECKING:
+    from snapshot.errors import RepositoryError
     from snapshot.model import Snapshot
     from snapshot.workspace import Workspace
 
@@ -33,6 +34,7 @@ class Door:
         self.has_front_end = hasattr(shell, "kernel")  #: whether widgets can be seen; a terminal has none
         self.home = Path.cwd() / DEFAULT_REPOSITORY
         self.made: Workspace | None = None  #: the workspace if there is one already
+        self.refused: RepositoryError | None = None  #: why a repository that is there is not used
         self.seen: Sequence[Snapshot] = ()  #: what the timeline was when a command last looked
         self.rewrote = False  #: whether a command in this cell changed variables
         self._cells = 0
@@ -56,6 +58,8 @@ class Door:
         except RepositoryError as error:
             # a stranger's folder of that name must not stand in the way of a store
             print(f"Snapshots stay in memory until %snapshot open: {error}", file=sys.stderr)
+            if os.path.exists(self.home / "runs"):
+                self.refused = error
             return Workspace(self.namespace, None, **about)  # type: ignore[arg-type]
 
     def _notebook(self) -> str:
@@ -98,7 +102,8 @@ class Door:
     @property
     def announcement(self) -> str | None:
         """One line about a repository that is there already, without opening it."""
-        if not (self.home / "runs").is_dir():
+        # false as well where it may not be looked at
+        if not os.path.isdir(self.home / "runs"):
             return None
         return f"{self.home} is here already: %snapshot list shows this notebook's snapshots, --all everybody's."
 

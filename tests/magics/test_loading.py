@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from snapshot.magics import (
     load_ipython_extension,
     running_workspace,
     unload_ipython_extension,
     workspace_of,
 )
+from snapshot.workspace import Workspace
 
 
 def footprint(shell):
@@ -120,6 +123,24 @@ def test_a_strangers_folder_of_that_name_does_not_stop_a_store(run, shell, tmp_p
     assert "snapshots.zarr" in notice
     assert len(notice.splitlines()) == 1
     assert [file.name for file in (tmp_path / "snapshots.zarr").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("text", ["", '{"zarr_format": 3', None])
+def test_a_repository_that_cannot_be_used_is_no_reason_to_start_from_scratch(bare_shell, tmp_path, capsys, text):
+    home = tmp_path / "snapshots.zarr"
+    workspace = Workspace({"W": 1}, home)
+    workspace.store("before")
+    workspace.close()
+    root = home / "zarr.json"
+    root.write_text(root.read_text().replace('"format": 2', '"format": 9') if text is None else text)
+    load_ipython_extension(bare_shell)
+    bare_shell.run_cell("%snapshot resume")
+    printed = capsys.readouterr()
+    assert "from scratch" not in printed.out
+    assert str(home) in printed.out + printed.err
+    # what is opened instead is gone on from, or is empty
+    bare_shell.run_cell("%snapshot open other.zarr\n%snapshot resume")
+    assert "starting from scratch" in capsys.readouterr().out
 
 
 def test_a_snapshot_knows_its_notebook(run, shown, shell, monkeypatch):
