@@ -200,8 +200,12 @@ class Writer:
         key = parent_key(snapshot)
         if key is not None and key not in self._reusable.sources:
             found = self._storage.get(layout.commit_key(*key))
-            if found is not None:
-                self._reusable.learn(Header.decode(found))
+            header = None
+            # what a damaged one shares is written again
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                header = Header.decode_of(key, found or b"")
+            if header is not None:
+                self._reusable.learn(header)
 
     def _relearn(self, snapshot: Snapshot) -> None:
         """Where everything was forgotten because something was, the newest snapshots are known again."""

@@ -165,3 +165,14 @@ def test_a_damaged_block_shows_in_a_series_where_it_is_read_whole(home, stored):
     assert_array_equal(series[:, 1400, 5], [one["w"][1400, 5] for one in stored.values()])
     with pytest.raises(Damaged):
         series[:, :600]
+
+
+def test_a_child_of_a_snapshot_whose_header_is_damaged_is_stored_whole(example, home):
+    Repository.create_or_open(home).writer("first").commit(example.entry({"w": np.arange(30_000.0)}, 1))
+    commit = home / "runs/first/snapshots/1/zarr.json"
+    commit.write_text(commit.read_text()[:20])
+    child = example.entry({"w": np.arange(30_000.0)}, 1, "first.1")
+    Repository.create_or_open(home).writer("second").commit(child)
+    with pytest.warns(SnapshotWarning, match="#first.1 is left out"):
+        stored = Repository(home)["#second.1"]
+    assert stored["w"].tolist() == list(range(30_000))
