@@ -39,8 +39,9 @@ CONTEXT = "window.jupyterapp?.shell?.currentWidget?.sessionContext"
 PROMPT = ".jp-Notebook-cell:nth-of-type({}) .jp-InputPrompt"
 #: JupyterLab's own remark, now and then, when it lays out a panel that it has just closed.
 LABS_OWN = "reading 'processLuminoMessage'"
-#: What ipywidgets says of a box that was taken off the page while its children were still being made,
-#: as it happens on a busy machine; the one that is shown instead is looked at by the tests.
+#: What ipywidgets says of a box that was taken off the page while its children were still being made:
+#: its ``BoxView.add_child_model`` asks the panel for its ``widgets`` once the child is there, and a panel
+#: that was disposed of has no layout to ask. No script of ours reads a ``widgets``.
 TAKEN_OFF = ("Could not add child view to box", "(reading 'widgets')")
 OPENED = f"() => {CONTEXT}"
 STARTED = f"""async () => {{
