@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from snapshot import pickling
 from snapshot.binding import Binder, Bound, Originals
 from snapshot.collecting import Collecting
 from snapshot.content import MemoryContent
+from snapshot.counterparts import counterparts
 from snapshot.engine import Engine
 from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.forking import forked_lock
@@ -24,6 +24,7 @@ from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found
 from snapshot.stored_leaves import LeavesInMemory, LeavesOnDisk
 from snapshot.timeline import key_of
+from snapshot.unpickling import Streams
 
 if TYPE_CHECKING:
     from snapshot.deferred import Deferral
@@ -158,10 +159,11 @@ class Archive:
         with self._outbox.disk:
             entry = self.repository.entry(snapshot)
         graph, damaged = graph_of(entry)
-        if names is not None and not into and names & graph.roots.keys():
-            into = {name: name for name in graph.roots if name in names}
+        alone = names is not None and not into and names & graph.roots.keys()
+        if alone:
+            into = {name: name for name in graph.roots if name in alone}
         leaves_there = LeavesOnDisk(entry, self._engine, key_of(snapshot))
-        found = self._bind(graph, leaves_there, into, entry.names, entry, later=later)
+        found = self._bind(graph, leaves_there, into, entry.names, entry, later=later, alone=bool(alone))
         found.unused.update(damaged)
         return found
 
@@ -174,6 +176,7 @@ class Archive:
         entry: StoredEntry | None,
         originals: Originals | None = None,
         later: Deferral | None = None,
+        alone: bool = False,
     ) -> Bound:
         self._engine.registry.load_frameworks()
         unknown = [name for name in into if name not in graph.roots]
@@ -183,11 +186,12 @@ class Archive:
         live = {**self._engine.names(), **self._engine.registry.implicit()}
         if later is not None:
             graph = later.set_aside(graph, leaves, roots, live)
-        unpickle = None
+        streams = None
         # what is not there yet waits for whoever makes it, and is not made from a pickle
         if entry is not None and later is None:
-            unpickle = pickling.loader(entry, leaves, self._engine, self.trust)
-        binder = Binder(graph, leaves, self._engine, unpickle, originals)
+            streams = Streams(entry, self.trust)
+        others = counterparts(graph, self._engine.registry, roots, live) if streams is not None and alone else {}
+        binder = Binder(graph, leaves, self._engine, streams, originals, others)
         return binder.bind(roots, live, dict.fromkeys((*names, *into.values())))
 
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:

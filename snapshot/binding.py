@@ -32,6 +32,8 @@ from snapshot.kinds import PLAIN
 from snapshot.leaf_binding import LeafBinder, Leaves
 from snapshot.makeable import Makeable
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
+from snapshot.remaking import Remaking
+from snapshot.unpickling import Streams
 from snapshot.walk import Record, attributes_kind, take
 
 
@@ -75,14 +77,15 @@ class Binder:
         graph: Graph,
         leaves: Leaves,
         engine: Engine,
-        unpickle: Callable[[str], Any] | None,
+        streams: Streams | None,
         originals: Originals | None = None,
+        counterparts: Mapping[int, Any] | None = None,
     ) -> None:
         self._originals = originals
         self._graph = graph
         self._leaves = leaves
         self._engine = engine
-        self._unpickle = unpickle
+        self._counterparts = counterparts or {}
         self._makeable = Makeable(graph, leaves, engine.registry)
         self._feasible = Feasibility(graph, engine.registry, self._makeable.refused)
         self._objects: dict[int, Any] = {}
@@ -94,18 +97,29 @@ class Binder:
         self._left: list[tuple[str, Mapping[str, int]]] = []
         self.unused: dict[str, str] = {}
         self._bound = LeafBinder(graph, leaves, engine, self.unused, self._blocked, self._attributes_later)
+        self._bound.counterparts = self._counterparts
+        self._remaking: Remaking | None = None
+        if streams is not None:
+            self._remaking = Remaking(streams, graph, engine, leaves, self._bound, self._objects, self.unused)
 
     def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
         """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
-        bound: dict[str, Any] = {}
-        for stored, target in roots.items():
-            if stored in self._graph.roots:
-                found = self._bind_root(stored, live.get(target, LEFT_OUT))
-                if found is not LEFT_OUT:
-                    bound[target] = found
-        while self._pending or self._late:
-            with suppress(RecursionError):  # tuples in tuples, thousands deep: what holds them stays as it is
-                (self._pending or self._late).popleft()()
+        found: dict[str, Any] = {}
+        there = {name: live.get(target, LEFT_OUT) for name, target in roots.items() if name in self._graph.roots}
+        for step in self._steps(there):
+            for stored in step:
+                found[stored] = self._bind_root(stored, there[stored])
+                if found[stored] is LEFT_OUT and there[stored] is LEFT_OUT:
+                    found[stored] = self._remake(stored, LEFT_OUT)
+            self._fill_all()
+            for stored in step:
+                if found[stored] is LEFT_OUT and there[stored] is not LEFT_OUT:
+                    found[stored] = self._remake(stored, there[stored])
+            self._fill_all()
+        bound = {roots[stored]: found[stored] for stored in there if found[stored] is not LEFT_OUT}
+        for stored, made, records in self._remaking.finish() if self._remaking is not None else ():
+            bound[roots[stored]] = made
+            self._records.update(records)
         taken = {number for _, _, parts in self._groups for number in parts.values()}
         for reason, parts in self._left:
             # the default session may have a name too: its values are then not left over
@@ -113,6 +127,23 @@ class Binder:
         groups = {id(owner): (owner, adapter, Group({})) for owner, adapter, _ in self._groups}
         capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names)
         return Bound(capture, self.unused, self._bound.made, self._bound.alive)
+
+    def _steps(self, there: Mapping[str, Any]) -> list[list[str]]:
+        """The names in the order that finds the live objects before copies are made: those in pickles come next."""
+        if self._remaking is None:
+            return [list(there)]
+        absent = [name for name, live in there.items() if live is LEFT_OUT]
+        pickled = [name for name in absent if name in self._remaking]
+        return [
+            [name for name in there if name not in set(absent)],
+            pickled,
+            [name for name in absent if name not in set(pickled)],
+        ]
+
+    def _fill_all(self) -> None:
+        while self._pending or self._late:
+            with suppress(RecursionError):  # tuples in tuples, thousands deep: what holds them stays as it is
+                (self._pending or self._late).popleft()()
 
     def _bind_root(self, name: str, live: Any) -> Any:
         root = self._graph.roots[name]
@@ -123,33 +154,14 @@ class Binder:
         except RecursionError:
             self.unused[name] = "its tuples are nested too deeply to be made anew"
             return live
-        if found is LEFT_OUT and self._unpickle is not None:
-            found = self._into(live, self._from_pickle(name))
-        if found is LEFT_OUT and live is not LEFT_OUT:
-            return live
         return found
 
-    def _into(self, live: Any, found: Any) -> Any:
-        """The live object with the state of one of its type made from a pickle; that one, if there is none."""
-        kind = self._kind_of(live)
-        if found is LEFT_OUT or kind is None or type(live) is not type(found) or not kind.name.endswith("instance"):
-            return found
-        state = (*take(kind, live)[: kind.lead], *take(kind, found)[kind.lead :])
-        self._records[id(live)] = Record(live, kind, state, next(numbers))
-        return live
-
-    def _from_pickle(self, name: str) -> Any:
-        assert self._unpickle is not None
-        try:
-            found = self._unpickle(name)
-        except LookupError:
-            return LEFT_OUT  # there is no pickle: the reason known already is the right one
-        except Exception as error:
-            self.unused[name] = str(error)
+    def _remake(self, name: str, live: Any) -> Any:
+        """What a pickle makes of a name, if there is one; else what is there."""
+        if "group" in self._graph.roots[name]:
             return LEFT_OUT
-        for path in [path for path in self.unused if _below(path, name)]:
-            del self.unused[path]
-        return found
+        found = self._remaking.make(name, live) if self._remaking is not None else LEFT_OUT
+        return live if found is LEFT_OUT else found
 
     def _group(self, stored: Any, live: Any) -> Any:
         cls, parts = stored
@@ -205,6 +217,8 @@ class Binder:
     def _node(self, number: int, live: Any, path: str) -> Any:
         if number in self._objects:
             return self._objects[number]
+        if live is LEFT_OUT:
+            live = self._counterparts.get(number, LEFT_OUT)
         node = self._graph.nodes.get(number)
         if node is None:
             self.unused[path] = "its record is missing"
@@ -326,7 +340,3 @@ def _head(node: Node) -> tuple[Any, ...]:
     if node.kind == "object array":
         return node.state[: 1 + node.state[0]]
     return tuple(plain.decode(part) for part in node.state[:1]) if node.kind in ("deque", "defaultdict") else ()
-
-
-def _below(path: str, name: str) -> bool:
-    return path == name or path.startswith((f"{name}.", f"{name}["))

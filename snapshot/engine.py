@@ -25,7 +25,7 @@ from snapshot.plan import Choice, Plan, plan
 from snapshot.pool import Blocks
 from snapshot.registry import Registry
 from snapshot.selection import matches, not_found, root_of, split
-from snapshot.walk import Limits, Walk, Walked, collector_paused
+from snapshot.walk import Limits, Record, Walk, Walked, collector_paused
 from snapshot.ways import Way, spelled_from_roots, way_to
 
 
@@ -131,6 +131,15 @@ class Engine:
                 if inside or handler.resolve(value, pattern) is not None:
                     found[name] = pattern
         return found
+
+    def reached(self, objects: Iterable[Any]) -> dict[int, Record]:
+        """Records of everything behind some objects, as they are now."""
+        self.registry.load_frameworks()
+        self._library.refresh()
+        with collector_paused():
+            walk = Walk(self.registry, self.handles, self._library, {}, self.limits, self.namespace)
+            walk.visit(list(objects))
+        return walk.found.records
 
     def _narrow(self, made: Capture, inner: tuple[str, ...], exclude: tuple[str, ...]) -> Capture:
         """Leave out leaves that patterns inside objects did not ask for, or excluded."""

@@ -55,7 +55,7 @@ class Entries:
             self._groups = encode_groups(capture, self._groups)
         self._last = capture
         numbers = numbers_of(capture)
-        pickles = self._pickles.of(capture)
+        pickled = self._pickles.of(capture)
         entry = Entry(
             snapshot=bare(snapshot),
             leaves=tuple(self._leaves.values()),
@@ -63,8 +63,9 @@ class Entries:
             names=content.names,
             report=content.report,
             block=block,
-            pickles=pickles,
-            sign=signer() if pickles else None,
+            pickles=pickled.streams,
+            joined=pickled.joined,
+            sign=signer() if pickled.streams else None,
             plain=tuple(number_variable(name, value) for name, value in numbers.items()),
             numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
             wrote=wrote,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,9 @@ class Leaves(Protocol):
     def load(self, number: int) -> None:
         """Bring its blocks into the pool; raises :class:`Damaged`."""
 
+    def path(self, number: int) -> str:
+        """The path under which users know it."""
+
 
 class LeafBinder:
     """The leaves of one binding. ``attributes`` is told of state beside a leaf that is to be bound too.
@@ -53,6 +56,7 @@ class LeafBinder:
         self._blocked = blocked
         self._attributes = attributes
         self._handles: dict[int, Handle] = {}
+        self.counterparts: Mapping[int, Any] = {}  #: live objects of names that are not bound, by number
         self.held: dict[AnyHandle, Held] = {}
         self.alive: list[Any] = []  #: what nothing else holds until the names are bound
         self.made: dict[AnyHandle, None] = {}  #: leaves that had to be made anew
@@ -62,11 +66,28 @@ class LeafBinder:
         if self._load(number, path):
             self.held[handle] = self._leaves.held(number)
 
+    def known(self, number: int) -> Handle | None:
+        """What a leaf was bound to."""
+        return self._handles.get(number)
+
+    def take(self, number: int, obj: Any) -> None:
+        """Bind a leaf to an object that was made elsewhere, with all that belongs to it."""
+        held = self._leaves.held(number)
+        adapter = adapter_named(held.leaf.kind, self._engine.registry)
+        if adapter is not None and number not in self._handles:
+            self.alive.append(obj)
+            handle = self._engine.handles.of(obj, adapter)
+            self.made[handle] = None
+            self._load(number, self._leaves.path(number))
+            self._keep(number, handle, held, "", None)
+
     def bind(self, number: int, live: Any, path: str) -> Any:
         """The handle of the live array that takes a leaf, or of one made for it; LEFT_OUT for none."""
         known = self._handles.get(number)
         if known is not None:
             return known
+        if live is LEFT_OUT:
+            live = self.counterparts.get(number, LEFT_OUT)
         held = self._leaves.held(number)
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None
         attributes = self._graph.attributes.get(number)

@@ -1,95 +1,138 @@
 """Pickles beside the records: for objects that a new kernel can make in no other way.
 
-One stream a name, with its arrays left out (they are leaves, referred to by number),
-so a training step changes blocks and not the pickle. Loading one runs whatever it
-says, so it is loaded only when this user signed it (:mod:`snapshot.signing`), or says
-that the repository is to be trusted.
+One stream a name, or one for all the names that lead to the same objects
+(:mod:`snapshot.joining`), with the arrays left out (they are leaves, referred to by
+number), so a training step changes blocks and not the pickle. A joined stream is two
+pickles with one memo: ``{name: object}``, and ``{number: object}`` for what other names
+lead to as well. :mod:`snapshot.unpickling` reads them.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-import sys
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from operator import is_
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
 
-from snapshot import signing
 from snapshot.adapters.code import cached_property_of
-from snapshot.adapters.protocol import LeafAdapter
 from snapshot.capture import Capture
 from snapshot.graph import needs_pickle
 from snapshot.handles import Handle
-from snapshot.kinds import adapter_named
-from snapshot.repository.entry import StoredEntry
-from snapshot.walk import Record
+from snapshot.joining import Joint, Reached, is_whole, joints, reached_from
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """Streams by key: the name of whose it is, or what ``joined`` has for the names that are in it."""
+
+    streams: Mapping[str, bytes] = field(default_factory=dict)
+    joined: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pickles:
-    """The pickles of the capture written last; a name's is used again while nothing behind the name changed."""
+    """The pickles of the capture written last; one is used again while nothing behind its names changed."""
 
     def __init__(self) -> None:
         self._records: Any = None
         self._roots: Any = None
-        #: name -> its root and the records behind it; its pickle, None where there is none
-        self._made: dict[str, tuple[tuple[Any, ...], bytes | None]] = {}
+        #: name -> what it leads to, and whether that needs a pickle
+        self._reached: dict[str, tuple[Reached, bool]] = {}
+        #: names pickled together -> all they were made from, and name -> stream
+        self._made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
+        self._found = Pickled()
 
-    def of(self, capture: Capture) -> dict[str, bytes]:
-        """Name -> pickle, for the names that need one and can be pickled."""
+    def of(self, capture: Capture) -> Pickled:
+        """The streams of the names that need one and can be pickled."""
         if capture.records is not self._records or capture.roots is not self._roots:
-            self._made = self._of_all(capture)
+            self._look(capture)
+            self._make(capture)
             self._records, self._roots = capture.records, capture.roots
-        return {name: data for name, (_, data) in self._made.items() if data is not None}
+        return self._found
 
-    def _of_all(self, capture: Capture) -> dict[str, tuple[tuple[Any, ...], bytes | None]]:
+    def _look(self, capture: Capture) -> None:
+        reached: dict[str, tuple[Reached, bool]] = {}
+        for name, root in capture.roots.items():
+            plain = type(root) is ModuleType or (type(root) is Handle and not is_whole(root))
+            if name.startswith("(") or plain:
+                continue
+            found, known = reached_from(root, capture), self._reached.get(name)
+            same = known is not None and known[0].root is root and _same(known[0].records, found.records)
+            reached[name] = known if known is not None and same else (found, needs_pickle(name, capture))
+        self._reached = reached
+
+    def _make(self, capture: Capture) -> None:
         numbers = {
             id(handle.get()): handle.number
             for handle in capture.leaves
-            if type(handle) is Handle and not _is_whole(handle)
+            if type(handle) is Handle and not is_whole(handle)
         }
-        made: dict[str, tuple[tuple[Any, ...], bytes | None]] = {}
-        for name, root in capture.roots.items():
-            plain = type(root) is ModuleType or (type(root) is Handle and not _is_whole(root))
-            if name.startswith("(") or plain:
-                continue
-            source = (root, *_behind(root, capture))
-            known = self._made.get(name)
-            if known is not None and len(known[0]) == len(source) and all(map(is_, known[0], source)):
-                made[name] = known
-            else:
-                needed = needs_pickle(name, capture)
-                data = _dump(root.get() if type(root) is Handle else root, numbers) if needed else None
-                made[name] = (source, data)
-        return made
+        reached = {name: found for name, (found, _) in self._reached.items()}
+        made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
+        streams: dict[str, bytes] = {}
+        joined: dict[str, str] = {}
+        for joint in joints(reached, [name for name, (_, needed) in self._reached.items() if needed]):
+            source = (*joint.shared, None)
+            for name in joint.names:
+                source += (reached[name].root, *reached[name].records)
+            known = self._made.get(joint.names)
+            if known is None or not _same(known[0], source):
+                known = (source, _streams(joint, reached, numbers))
+            made[joint.names] = known
+            for name, data in known[1].items():
+                key = name if joint.alone else f"(joined) {next(n for n, d in known[1].items() if d is data)}"
+                streams[key] = data
+                if key != name:
+                    joined[name] = key
+        self._made, self._found = made, Pickled(streams, joined)
 
 
-def _behind(root: Any, capture: Capture) -> Iterator[Record]:
-    """Every record that can be reached from a root."""
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        child = stack.pop()
-        record = capture.records.get(id(child))
-        if record is not None and id(child) not in seen:
-            seen.add(id(child))
-            yield record
-            if not record.flat:
-                stack.extend(record.state[record.kind.lead :])
+def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return len(left) == len(right) and all(map(is_, left, right))
 
 
-def _is_whole(handle: Handle) -> bool:
-    """Whether a leaf is nothing without its attributes, as a frame is without its columns."""
-    return getattr(handle.adapter, "whole", False)
+def _streams(joint: Joint, reached: Mapping[str, Reached], numbers: dict[int, int]) -> dict[str, bytes]:
+    """Name -> stream: the same one for all that can be pickled together."""
+    roots = {name: reached[name].root for name in joint.names}
+    roots = {name: root.get() if type(root) is Handle else root for name, root in roots.items()}
+    if joint.alone:
+        (root,) = roots.values()
+        data = _Pickler(numbers).stream(root)
+        return {name: data for name in roots if data is not None}
+    whole = _joined(roots, joint, numbers)
+    if whole is None and len(roots) > 1:
+        # one that cannot be pickled costs itself: the others are pickled without it
+        alone = {name: _joined({name: root}, joint, numbers) for name, root in roots.items()}
+        roots = {name: root for name, root in roots.items() if alone[name] is not None}
+        whole = _joined(roots, joint, numbers) if roots else None
+        if whole is None:
+            return {name: data for name, data in alone.items() if data is not None}
+    return {} if whole is None else dict.fromkeys(roots, whole)
+
+
+def _joined(roots: Mapping[str, Any], joint: Joint, numbers: dict[int, int]) -> bytes | None:
+    pickler = _Pickler(numbers)
+    if pickler.stream(dict(roots)) is None:
+        return None
+    # what a class keeps out of its pickles is not to come in by another door
+    inside = pickler.memo.copy()
+    shared: dict[int, Any] = {}
+    for record in joint.shared:
+        if type(record.owner) is Handle:
+            shared[record.owner.number] = record.owner.get()
+        else:
+            shared[record.number] = record.owner
+    return pickler.stream({number: obj for number, obj in shared.items() if id(obj) in inside})
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, file: io.BytesIO, numbers: dict[int, int]) -> None:
-        super().__init__(file, protocol=5)
+    def __init__(self, numbers: dict[int, int]) -> None:
+        self._file = io.BytesIO()
+        super().__init__(self._file, protocol=5)
         self._numbers = numbers
 
     def persistent_id(self, obj: Any) -> Any:
@@ -102,64 +145,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return cached_property_of, (obj.func, obj.attrname)
         return super().reducer_override(obj)
 
-
-def _dump(root: Any, numbers: dict[int, int]) -> bytes | None:
-    file = io.BytesIO()
-    try:
-        _Pickler(file, numbers).dump(root)
-    except Exception:
-        # any object may refuse, in any way: it is then listed as needing what there is not
-        return None
-    return file.getvalue()
-
-
-class _Unpickler(pickle.Unpickler):
-    """Instances are of the class that a cell of this kernel defines, if there is one; as it is, not as it was."""
-
-    def __init__(self, data: bytes, load: Callable[[int], Any]) -> None:
-        super().__init__(io.BytesIO(data))
-        self._load = load
-        self._live: set[type] = set()
-
-    def persistent_load(self, pid: Any) -> Any:
-        return self._load(pid[1])
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        # what cloudpickle writes for a class of a notebook: make it empty, then fill it
-        if (module, name) == ("cloudpickle.cloudpickle", "_make_skeleton_class"):
-            return partial(self._class, found)
-        if (module, name) == ("cloudpickle.cloudpickle", "_class_setstate"):
-            return partial(self._fill, found)
-        return found
-
-    def _class(self, make: Callable[..., type], meta: type, name: str, bases: Any, about: Any, *rest: Any) -> type:
-        live = getattr(sys.modules.get(about.get("__module__", "")), name, None)
-        if not isinstance(live, type) or live.__qualname__ != name:
-            return make(meta, name, bases, about, *rest)
-        self._live.add(live)
-        return live
-
-    def _fill(self, fill: Callable[[type, Any], type], cls: type, state: Any) -> type:
-        return cls if cls in self._live else fill(cls, state)
-
-
-def loader(entry: StoredEntry, leaves: Any, engine: Any, trust: bool) -> Callable[[str], Any]:
-    """A function from a name to its unpickled object; raises when there is no pickle, or no trust in it."""
-    made: dict[int, Any] = {}
-
-    def leaf(number: int) -> Any:
-        if number not in made:
-            held = leaves.held(number)
-            adapter: LeafAdapter | None = adapter_named(held.leaf.kind, engine.registry)
-            if adapter is None:
-                raise pickle.UnpicklingError(f"a {held.leaf.kind} needs its library: import it, then restore again")
-            made[number] = adapter.build(held.form, leaves.contents(number))
-        return made[number]
-
-    def load(name: str) -> Any:
-        if name not in entry.pickled:
-            raise LookupError(f"{name} has no pickle")
-        return _Unpickler(entry.pickle(name, trust=trust, doubt=signing.doubt), leaf).load()
-
-    return load
+    def stream(self, obj: Any) -> bytes | None:
+        """Everything pickled so far and ``obj``; None when it cannot be."""
+        try:
+            self.dump(obj)
+        except Exception:
+            # any object may refuse, in any way: it is then listed as needing what there is not
+            return None
+        return self._file.getvalue()

@@ -63,6 +63,7 @@ class Commit:
             records={name: self._piece(data) for name, data in entry.records.items()},
             pickles={name: self._piece(data) for name, data in entry.pickles.items()},
             signatures=dict(self._signatures()),
+            joined=entry.joined,
             names=entry.names,
             report=entry.report,
             plain=entry.plain,

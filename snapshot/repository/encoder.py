@@ -51,6 +51,8 @@ class Encoder:
         }
         if table.signatures:
             parts["signatures"] = _json(dict(table.signatures))
+        if table.joined:
+            parts["joined"] = _json(dict(table.joined))
         text = ",".join(f'"{name}":{part}' for name, part in parts.items())
         # no time inside: equal tables are equal bytes
         return gzip.compress(f"{{{text}}}".encode(), compresslevel=1, mtime=0)

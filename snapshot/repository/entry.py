@@ -45,7 +45,8 @@ class Entry:
     ``records`` maps a group name to UTF-8 JSON bytes (the object graph, see
     ``snapshot.graph``); ``pickles`` maps a group name to a pickle stream that refers
     to leaves by number; both are content-addressed by the repository, so an
-    unchanged group costs a reference. ``block`` returns the bytes of a digest, valid
+    unchanged group costs a reference. ``joined`` maps names whose objects are in one
+    stream together to that stream's name among the ``pickles``. ``block`` returns the bytes of a digest, valid
     until the commit is done. ``plain`` describes numbers that live in the records, so
     that they are listed among the variables, and ``numbers`` has their values, so that a
     series of them needs no records. ``sign`` signs a pickle, see ``snapshot.signing``.
@@ -60,6 +61,7 @@ class Entry:
     report: Mapping[str, str]
     block: Callable[[bytes], memoryview]
     pickles: Mapping[str, bytes] = field(default_factory=dict)
+    joined: Mapping[str, str] = field(default_factory=dict)
     plain: tuple[Variable, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
     sign: Sign | None = None
@@ -94,10 +96,14 @@ class StoredEntry(Protocol):
 
     @property
     def pickled(self) -> tuple[str, ...]:
-        """Names of the groups that also have a pickle."""
+        """Names of the groups that also have a pickle, their own or a joined one."""
+
+    @property
+    def joined(self) -> Mapping[str, str]:
+        """Name -> the stream that it shares with others."""
 
     def pickle(self, group: str, *, trust: bool, doubt: Doubt | None = None) -> bytes:
-        """The pickle stream of a group; NotTrusted without trust, unless ``doubt`` has none."""
+        """The pickle stream that a group is in; NotTrusted without trust, unless ``doubt`` has none."""
 
     def block(self, number: int, index: int) -> bytes:
         """Bytes of one block of one leaf (hash checked); Damaged when they do not match."""

@@ -73,7 +73,13 @@ class Committed:
 
     @property
     def pickled(self) -> tuple[str, ...]:
-        return tuple(self.table.pickles)
+        joined = self.table.joined
+        streams = set(joined.values())
+        return (*(name for name in self.table.pickles if name not in streams), *joined)
+
+    @property
+    def joined(self) -> dict[str, str]:
+        return dict(self.table.joined)
 
     def record(self, group: str) -> bytes:
         """The record bytes of a group; KeyError when there are none."""
@@ -81,12 +87,13 @@ class Committed:
 
     def pickle(self, group: str, *, trust: bool, doubt: Doubt | None = None) -> bytes:
         """The pickle of a group; KeyError when there is none, NotTrusted without trust if ``doubt`` has any."""
-        data = self._piece(self.table.pickles[group], f"the pickle of {group}")
+        stream = self.table.joined.get(group, group)
+        data = self._piece(self.table.pickles[stream], f"the pickle of {group}")
         if trust:
             return data
         reason = "nobody vouches for it"
         if doubt is not None:
-            reason = doubt(*self.header.key, group, data, self.table.signatures.get(group, ""))
+            reason = doubt(*self.header.key, stream, data, self.table.signatures.get(stream, ""))
         if reason:
             raise NotTrusted(
                 f"{group} is kept as a pickle, which can run any code when it is loaded, and {reason}. "

@@ -7,7 +7,8 @@ The JSON, gzipped, is a table of leaves whose block lists refer to ``sources``::
                  "kind": "numpy.ndarray", "bytes": "<f4", "shape": [1000, 50],
                  "blocks": [["<hash>", 0, <row>, <block>], ...]}, ...],
      "records": {"<group>": ["<hash>", 1, <offset>, <length>]}, "pickles": {...},
-     "signatures": {"<group of a pickle>": "<key>:<hmac>"},
+     "joined": {"<group>": "<name of the pickle it is in with others>"},
+     "signatures": {"<name of a pickle>": "<key>:<hmac>"},
      "names": {...}, "report": {...}}
 """
 
@@ -63,7 +64,8 @@ class Table:
     report: Mapping[str, str]
     plain: tuple[Variable, ...] = field(default=())
     numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
-    signatures: Mapping[str, str] = field(default_factory=dict)  #: group of a pickle -> who stored it
+    signatures: Mapping[str, str] = field(default_factory=dict)  #: name of a pickle -> who stored it
+    joined: Mapping[str, str] = field(default_factory=dict)  #: group -> name of the pickle that it shares
 
     def referred(self) -> set[Place]:
         """Every place that this table names."""
@@ -86,6 +88,7 @@ class Table:
             plain=tuple(_plain_in(one) for one in document["plain"]),
             numbers={one["path"]: number_in(one["value"]) for one in document["plain"] if "value" in one},
             signatures=document.get("signatures", {}),
+            joined=document.get("joined", {}),
         )
 
 
