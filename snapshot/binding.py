@@ -132,13 +132,10 @@ class Binder:
         """The names in the order that finds the live objects before copies are made: those in pickles come next."""
         if self._remaking is None:
             return [list(there)]
-        absent = [name for name, live in there.items() if live is LEFT_OUT]
-        pickled = [name for name in absent if name in self._remaking]
-        return [
-            [name for name in there if name not in set(absent)],
-            pickled,
-            [name for name in absent if name not in set(pickled)],
-        ]
+        steps: list[list[str]] = [[], [], []]
+        for name, live in there.items():
+            steps[0 if live is not LEFT_OUT else 1 if name in self._remaking else 2].append(name)
+        return steps
 
     def _fill_all(self) -> None:
         while self._pending or self._late:

@@ -11,7 +11,7 @@ import pickle
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from snapshot import signing
@@ -39,8 +39,16 @@ class Streams:
         self._trust = trust
         self._loaded: dict[str, Loaded | Exception] = {}
 
+    @cached_property
+    def _joined(self) -> Mapping[str, str]:
+        return self._entry.joined
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self._entry.pickled)
+
     def __contains__(self, name: str) -> bool:
-        return name in self._entry.pickled
+        return name in self._names
 
     def load(self, name: str, leaf: Callable[[int, dict[int, Any]], Any]) -> Loaded:
         """The stream that a name is in; raises when there is none, or no trust in it.
@@ -49,7 +57,7 @@ class Streams:
         """
         if name not in self:
             raise LookupError(f"{name} has no pickle")
-        key = self._entry.joined.get(name, name)
+        key = self._joined.get(name, name)
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(name, leaf)
@@ -67,7 +75,7 @@ class Streams:
         copies: dict[int, Any] = {}
         unpickler = _Unpickler(data, lambda number: leaf(number, copies))
         found = unpickler.load()
-        if name not in self._entry.joined:
+        if name not in self._joined:
             return Loaded({name: found}, {}, copies)
         return Loaded(found, unpickler.load(), copies)
 
