@@ -100,7 +100,9 @@ class Binder:
         self._bound.counterparts = self._counterparts
         self._remaking: Remaking | None = None
         if streams is not None:
-            self._remaking = Remaking(streams, graph, engine, leaves, self._bound, self._objects, self.unused)
+            self._remaking = Remaking(
+                streams, graph, engine, leaves, self._bound, self._objects, self.unused, self._adopt_counterpart
+            )
 
     def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
         """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
@@ -159,6 +161,10 @@ class Binder:
             return LEFT_OUT
         found = self._remaking.make(name, live) if self._remaking is not None else LEFT_OUT
         return live if found is LEFT_OUT else found
+
+    def _adopt_counterpart(self, number: int, path: str) -> None:
+        if number in self._counterparts and number in self._graph.nodes:
+            self._node(number, LEFT_OUT, path)
 
     def _group(self, stored: Any, live: Any) -> Any:
         cls, parts = stored

@@ -7,7 +7,7 @@ from here, or, where there is a live object already, that takes the place of the
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from snapshot.adapters.protocol import Kind, is_kind
@@ -23,7 +23,10 @@ from snapshot.walk import Record, take
 
 
 class Remaking:
-    """The pickles of one binding. ``objects`` are those of the binding, by number of their node."""
+    """The pickles of one binding. ``objects`` are those of the binding, by number of their node.
+
+    ``adopt`` is told of a node that a name which is not bound may have alive, and the path it is met at.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Remaking:
         bound: LeafBinder,
         objects: dict[int, Any],
         unused: dict[str, str],
+        adopt: Callable[[int, str], None],
     ) -> None:
         self._streams = streams
         self._graph = graph
@@ -42,6 +46,7 @@ class Remaking:
         self._bound = bound
         self._objects = objects
         self._unused = unused
+        self._adopt = adopt
         self._loaded: dict[Loaded, dict[int, tuple[Any, Kind, Any]]] = {}
         self._roots: dict[str, tuple[Loaded, Any]] = {}
         self._held: list[Handle] = []
@@ -63,6 +68,8 @@ class Remaking:
         found = loaded.names[name]
         if loaded not in self._loaded:
             self._loaded[loaded] = {}
+            for number in loaded.shared:
+                self._adopt(number, name)
             for number, obj in loaded.shared.items():
                 self._offer(number, obj)
         self._roots[name] = loaded, found

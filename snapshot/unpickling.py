@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from snapshot import signing
+from snapshot.errors import NotTrusted
 from snapshot.repository.entry import StoredEntry
 
 
@@ -61,6 +62,8 @@ class Streams:
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(name, leaf)
+            except NotTrusted:
+                raise  # says it of this name
             except Exception as error:
                 self._loaded[key] = error
         found = self._loaded[key]
