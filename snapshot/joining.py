@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from snapshot.adapters.code import CLASS
 from snapshot.capture import Capture
 from snapshot.handles import Handle
 from snapshot.walk import Record
@@ -27,6 +28,14 @@ class Reached(NamedTuple):
     own: int
     sealed: tuple[int, ...]
 
+    def is_of_the_same(self, other: Reached) -> bool:
+        """Whether it is the same objects that can be shared, whatever state they are in."""
+        same = self.own == other.own and self.sealed == other.sealed and self.root is other.root
+        return same and all(
+            one.owner is two.owner
+            for one, two in zip(self.records[: self.own], other.records[: other.own], strict=True)
+        )
+
     def shareable(self) -> Iterator[int]:
         """Ids of what can be shared."""
         for record in self.records[: self.own]:
@@ -39,10 +48,13 @@ class Reached(NamedTuple):
 
 @dataclass(frozen=True)
 class Joint:
-    """Names that are pickled together, and the records in them that other names lead to as well."""
+    """Names that are pickled together, and the objects in them that other names lead to as well.
+
+    For an array it is the handle.
+    """
 
     names: tuple[str, ...]
-    shared: tuple[Record, ...]
+    shared: tuple[Any, ...]
 
     @property
     def alone(self) -> bool:
@@ -70,12 +82,13 @@ def reached_from(root: Any, capture: Capture) -> Reached:
             if sealed and key in sealed:
                 found.append(key)
         elif key not in records:
-            if record.kind.name == "class":
+            kind = record.kind
+            if kind is CLASS:
                 classes.append(child)
                 continue
             records[key] = record
             if not record.flat:
-                stack.extend(record.state[record.kind.lead :])
+                stack += record.state[kind.lead :]
     own = len(records)
     while classes:
         child = classes.pop()
@@ -83,7 +96,7 @@ def reached_from(root: Any, capture: Capture) -> Reached:
         if record is not None and id(child) not in records:
             records[id(child)] = record
             if not record.flat:
-                classes.extend(record.state[record.kind.lead :])
+                classes += record.state[record.kind.lead :]
     return Reached(root, tuple(records.values()), own, tuple(found))
 
 
@@ -117,6 +130,6 @@ def joints(reached: Mapping[str, Reached], pickled: Iterable[str]) -> list[Joint
             if id(record.owner) in shared:
                 found[record.number] = record
     return [
-        Joint(tuple(names), tuple(record for _, record in sorted(of_group[top].items())))
+        Joint(tuple(names), tuple(record.owner for _, record in sorted(of_group[top].items())))
         for top, names in members.items()
     ]

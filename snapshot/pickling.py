@@ -10,7 +10,7 @@ lead to as well. :mod:`snapshot.unpickling` reads them.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import is_
@@ -24,6 +24,7 @@ from snapshot.capture import Capture
 from snapshot.graph import needs_pickle
 from snapshot.handles import Handle
 from snapshot.joining import Joint, Reached, is_whole, joints, reached_from
+from snapshot.walk import Record
 
 
 @dataclass(frozen=True)
@@ -44,50 +45,66 @@ class Pickles:
         self._reached: dict[str, tuple[Reached, bool]] = {}
         #: names pickled together -> all they were made from, and name -> stream
         self._made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
+        self._joints: list[Joint] = []
         self._found = Pickled()
 
     def of(self, capture: Capture) -> Pickled:
         """The streams of the names that need one and can be pickled."""
         if capture.records is not self._records or capture.roots is not self._roots:
-            self._look(capture)
-            self._make(capture)
+            changed, regrouped = self._look(capture)
+            if regrouped:
+                reached = {name: found for name, (found, _) in self._reached.items()}
+                self._joints = joints(reached, [name for name, (_, needed) in self._reached.items() if needed])
+            self._make(capture, None if regrouped else changed)
             self._records, self._roots = capture.records, capture.roots
         return self._found
 
-    def _look(self, capture: Capture) -> None:
+    def _look(self, capture: Capture) -> tuple[set[str], bool]:
+        """See what every name leads to: those where that changed, and whether others may share it than did before."""
+        changed: set[str] = set()
+        regrouped = False
         reached: dict[str, tuple[Reached, bool]] = {}
         for name, root in capture.roots.items():
             plain = type(root) is ModuleType or (type(root) is Handle and not is_whole(root))
             if name.startswith("(") or plain:
                 continue
             found, known = reached_from(root, capture), self._reached.get(name)
-            same = known is not None and known[0].root is root and _same(known[0].records, found.records)
-            reached[name] = known if known is not None and same else (found, needs_pickle(name, capture))
+            if known is not None and known[0].root is root and _same(known[0].records, found.records):
+                reached[name] = known
+                continue
+            reached[name] = found, needs_pickle(name, capture)
+            changed.add(name)
+            regrouped |= known is None or known[1] != reached[name][1] or not known[0].is_of_the_same(found)
+        regrouped |= self._reached.keys() != reached.keys()
         self._reached = reached
+        return changed, regrouped
 
-    def _make(self, capture: Capture) -> None:
+    def _make(self, capture: Capture, changed: set[str] | None) -> None:
+        """Pickle what must be; ``changed`` names are the only ones to look at, None for all."""
         numbers = {
             id(handle.get()): handle.number
             for handle in capture.leaves
             if type(handle) is Handle and not is_whole(handle)
         }
-        reached = {name: found for name, (found, _) in self._reached.items()}
         made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
         streams: dict[str, bytes] = {}
         joined: dict[str, str] = {}
-        for joint in joints(reached, [name for name, (_, needed) in self._reached.items() if needed]):
-            source = (*joint.shared, None)
-            for name in joint.names:
-                source += (reached[name].root, *reached[name].records)
+        for joint in self._joints:
             known = self._made.get(joint.names)
-            if known is None or not _same(known[0], source):
-                known = (source, _streams(joint, reached, numbers))
+            if known is None or changed is None or not changed.isdisjoint(joint.names):
+                shared = tuple(capture.records[id(owner)] for owner in joint.shared)
+                reached = [self._reached[name][0] for name in joint.names]
+                source = (*shared, None, *reached)
+                if known is None or not _same(known[0], source):
+                    known = (source, _streams(joint, reached, shared, numbers))
             made[joint.names] = known
+            if joint.alone:
+                streams.update(known[1])
+                continue
+            keys: dict[int, str] = {}
             for name, data in known[1].items():
-                key = name if joint.alone else f"(joined) {next(n for n, d in known[1].items() if d is data)}"
+                joined[name] = key = keys.setdefault(id(data), f"(joined) {name}")
                 streams[key] = data
-                if key != name:
-                    joined[name] = key
         self._made, self._found = made, Pickled(streams, joined)
 
 
@@ -95,33 +112,35 @@ def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
     return len(left) == len(right) and all(map(is_, left, right))
 
 
-def _streams(joint: Joint, reached: Mapping[str, Reached], numbers: dict[int, int]) -> dict[str, bytes]:
+def _streams(
+    joint: Joint, reached: Iterable[Reached], shared: tuple[Record, ...], numbers: dict[int, int]
+) -> dict[str, bytes]:
     """Name -> stream: the same one for all that can be pickled together."""
-    roots = {name: reached[name].root for name in joint.names}
-    roots = {name: root.get() if type(root) is Handle else root for name, root in roots.items()}
+    found = dict(zip(joint.names, (one.root for one in reached), strict=True))
+    roots = {name: root.get() if type(root) is Handle else root for name, root in found.items()}
     if joint.alone:
         (root,) = roots.values()
         data = _Pickler(numbers).stream(root)
         return {name: data for name in roots if data is not None}
-    whole = _joined(roots, joint, numbers)
+    whole = _joined(roots, shared, numbers)
     if whole is None and len(roots) > 1:
         # one that cannot be pickled costs itself: the others are pickled without it
-        alone = {name: _joined({name: root}, joint, numbers) for name, root in roots.items()}
+        alone = {name: _joined({name: root}, shared, numbers) for name, root in roots.items()}
         roots = {name: root for name, root in roots.items() if alone[name] is not None}
-        whole = _joined(roots, joint, numbers) if roots else None
+        whole = _joined(roots, shared, numbers) if roots else None
         if whole is None:
             return {name: data for name, data in alone.items() if data is not None}
     return {} if whole is None else dict.fromkeys(roots, whole)
 
 
-def _joined(roots: Mapping[str, Any], joint: Joint, numbers: dict[int, int]) -> bytes | None:
+def _joined(roots: Mapping[str, Any], records: Iterable[Record], numbers: dict[int, int]) -> bytes | None:
     pickler = _Pickler(numbers)
     if pickler.stream(dict(roots)) is None:
         return None
     # what a class keeps out of its pickles is not to come in by another door
     inside = pickler.memo.copy()
     shared: dict[int, Any] = {}
-    for record in joint.shared:
+    for record in records:
         if type(record.owner) is Handle:
             shared[record.owner.number] = record.owner.get()
         else:

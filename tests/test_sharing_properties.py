@@ -54,16 +54,20 @@ def namespaces(draw, kinds=KINDS):
             made.append(held)
         else:
             made.append({"list": list, "dict": dict, "node": Node}[kind]())
-    for _ in range(draw(st.integers(0, 12))):
-        holder, held = made[draw(number) % len(made)], made[draw(number) % len(made)]
-        if type(holder) is list:
-            holder.append(held)
-        elif type(holder) is dict:
-            holder[len(holder)] = held
-        elif type(holder) is Node:
-            setattr(holder, f"a{len(vars(holder))}", held)
+    for holder, held in draw(st.lists(st.tuples(number, number), max_size=12)):
+        put(made[holder % len(made)], made[held % len(made)])
     chosen = draw(st.lists(number, min_size=2, max_size=6))
     return {f"n{index}": made[one % len(made)] for index, one in enumerate(chosen)}
+
+
+def put(holder, held):
+    """Make one object hold another, if it can."""
+    if type(holder) is list:
+        holder.append(held)
+    elif type(holder) is dict:
+        holder[len(holder)] = held
+    elif type(holder) is Node:
+        setattr(holder, f"a{len(vars(holder))}", held)
 
 
 def parts_of(obj):
@@ -151,3 +155,25 @@ def test_with_some_names_alive_the_rest_joins_them(names, data):
     assert shape_of(found) == expected
     assert sets_hold_what_is_theirs(found) == members
     assert all(found[name] is names[name] for name in names if name not in gone)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(namespaces(), st.lists(st.tuples(number, number, st.booleans()), min_size=1, max_size=4))
+def test_what_comes_to_be_shared_between_two_stores_is_shared(names, changes):
+    """What the store before has pickled is used again where it still holds, and nowhere else."""
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(names, f"{folder}/run.zarr")
+        for holder, held, named in changes:
+            workspace.store("before")
+            objects = list(names.values())
+            put(objects[holder % len(objects)], objects[held % len(objects)])
+            if named:
+                names[f"m{len(names)}"] = objects[held % len(objects)]
+        expected, members = shape_of(names), sets_hold_what_is_theirs(names)
+        workspace.store("after")
+        workspace.close()
+        found = {}
+        Workspace(found, f"{folder}/run.zarr").restore("after")
+    found = {name: found[name] for name in names}
+    assert shape_of(found) == expected
+    assert sets_hold_what_is_theirs(found) == members
