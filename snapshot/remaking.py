@@ -113,7 +113,7 @@ class Remaking:
                 instead[id(obj)] = self._objects[number]
         for number, copy in loaded.copies.items():
             instead[id(self._handle_of(number, copy))] = self._bound.known(number)
-        told = {id(handle) for number in self._graph.attributes if (handle := self._bound.known(number)) is not None}
+        told = {id(self._bound.known(number)) for number in loaded.leaves & self._graph.attributes.keys()}
         if not instead and not told:
             return None
         return Graft(self._engine.reached(loaded.names.values()), instead, told)

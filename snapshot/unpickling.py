@@ -23,13 +23,15 @@ from snapshot.repository.entry import StoredEntry
 class Loaded:
     """What one stream made. ``shared`` has by number what other names lead to as well.
 
-    ``copies`` are arrays made for it alone, by number: the live ones, which are to take
-    their places, do not have their contents yet.
+    ``leaves`` are the numbers of the arrays in it. ``copies`` are arrays made for it
+    alone, by number: the live ones, which are to take their places, do not have their
+    contents yet.
     """
 
     names: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[int, Any] = field(default_factory=dict)
     copies: dict[int, Any] = field(default_factory=dict)
+    leaves: set[int] = field(default_factory=set)
 
 
 class Streams:
@@ -75,12 +77,19 @@ class Streams:
 
     def _load(self, name: str, leaf: Callable[[int, dict[int, Any]], Any]) -> Loaded:
         data = self._entry.pickle(name, trust=self._trust, doubt=signing.doubt)
-        copies: dict[int, Any] = {}
-        unpickler = _Unpickler(data, lambda number: leaf(number, copies))
+        made = Loaded()
+
+        def load(number: int) -> Any:
+            made.leaves.add(number)
+            return leaf(number, made.copies)
+
+        unpickler = _Unpickler(data, load)
         found = unpickler.load()
         if name not in self._joined:
-            return Loaded({name: found}, {}, copies)
-        return Loaded(found, unpickler.load(), copies)
+            made.names = {name: found}
+        else:
+            made.names, made.shared = found, unpickler.load()
+        return made
 
 
 class _Unpickler(pickle.Unpickler):
