@@ -39,6 +39,7 @@ class Entries:
         self._last: Capture | None = None
         self._paths: Paths | None = None
         self._leaves: dict[AnyHandle, StoredLeaf] = {}
+        self._named: tuple[StoredLeaf, ...] = ()
 
     def of(
         self, snapshot: Snapshot, block: Callable[[bytes], Any], wrote: Callable[[int], None]
@@ -58,7 +59,7 @@ class Entries:
         pickles = self._pickles.of(capture)
         entry = Entry(
             snapshot=bare(snapshot),
-            leaves=tuple(self._leaves.values()),
+            leaves=self._named,
             records={name: data for name, (_, data) in self._groups.items()},
             names=content.names,
             report=content.report,
@@ -75,6 +76,8 @@ class Entries:
 
     def _name_leaves(self, capture: Capture) -> None:
         paths = self._engine.paths(capture)
+        if paths is self._paths and self._last is not None and capture.leaves is self._last.leaves:
+            return
         known = self._leaves if paths is self._paths else {}
         found: dict[AnyHandle, StoredLeaf] = {}
         for handle, held in capture.leaves.items():
@@ -83,7 +86,7 @@ class Entries:
                 path, role, aliases = paths.leaves.get(handle, ("", held.form.role, ()))
                 stored = StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases)
             found[handle] = stored
-        self._paths, self._leaves = paths, found
+        self._paths, self._leaves, self._named = paths, found, tuple(found.values())
 
 
 def bare(snapshot: Snapshot) -> Snapshot:

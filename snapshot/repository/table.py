@@ -17,6 +17,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,6 +65,11 @@ class Table:
     plain: tuple[Variable, ...] = field(default=())
     numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
     signatures: Mapping[str, str] = field(default_factory=dict)  #: group of a pickle -> who stored it
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Of all contents; views have none of their own."""
+        return sum(stored.leaf.nbytes for stored in self.leaves if stored.leaf.view is None)
 
     def referred(self) -> set[Place]:
         """Every place that this table names."""

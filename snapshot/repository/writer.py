@@ -24,6 +24,7 @@ from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.statistician import Statistician
 from snapshot.repository.storage import Storage
+from snapshot.repository.table import Table
 from snapshot.repository.undoing import leave_note, remove, undo
 from snapshot.timeline import parent_key
 
@@ -94,7 +95,7 @@ class Writer:
                 return
             self._learn_parent(entry.snapshot)
             plan, table = self._write(entry)
-            header = self._header(entry, table)
+            header = self._header(entry.snapshot, plan.table, table)
             self._make_exist(header, table)
             self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
@@ -115,7 +116,7 @@ class Writer:
         own = [key]
         table = None
         try:
-            plan = self._plan(entry, self._reusable.known, own)
+            plan = self._plan(entry, self._reusable.known, own, self._reusable.last)
             while True:
                 before, table = table, self._encoder.encode(plan.table)
                 writes = [(one, partial(_told, entry.wrote, data)) for one, data in plan.writes.items()]
@@ -138,8 +139,8 @@ class Writer:
             remove(self._storage, own)
             raise
 
-    def _plan(self, entry: Entry, known: Known, own: list[str]) -> Commit:
-        plan = Commit(entry, known, self._run, self._rows, self._pack or 1)
+    def _plan(self, entry: Entry, known: Known, own: list[str], before: Table | None = None) -> Commit:
+        plan = Commit(entry, known, self._run, self._rows, self._pack or 1, before)
         self._pack = plan.next_pack
         own += plan.own
         return plan
@@ -245,8 +246,7 @@ class Writer:
             )
         return True
 
-    def _header(self, entry: Entry, table: bytes) -> Header:
-        one = entry.snapshot
+    def _header(self, one: Snapshot, table: Table, encoded: bytes) -> Header:
         return Header(
             run=self._run,
             id=one.id,
@@ -256,8 +256,8 @@ class Writer:
             parent=self._parent(one),
             note=one.note,
             notebook=one.notebook or self.notebook,
-            table=layout.digest_of(table),
-            nbytes=sum(stored.leaf.nbytes for stored in entry.leaves if stored.leaf.view is None),
+            table=layout.digest_of(encoded),
+            nbytes=table.nbytes,
         )
 
     def _parent(self, snapshot: Snapshot) -> int | str | None:
