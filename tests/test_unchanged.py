@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from snapshot import Workspace
+from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.repository import Repository
 from snapshot.repository.commit import Commit
+from snapshot.repository.writer import Writer
 
 NOW = timedelta(0)
 
@@ -27,6 +29,10 @@ def namespace():
         "name": "a",
         "nothing": np.zeros(0),
     }
+
+
+def fail(*_):
+    raise RepositoryError("the disk is full")
 
 
 def assert_equal(found, expected):
@@ -63,6 +69,26 @@ def test_it_is_whole_when_another_process_dropped_what_it_equals(namespace, tmp_
     workspace.store("third")
     workspace.flush()
     other.collect(NOW)
+    assert not Repository(home).verify().damaged
+    assert_equal(restored(home, "third", namespace), namespace)
+    workspace.close()
+
+
+def test_it_is_whole_when_a_store_failed_that_had_seen_what_it_equals_go(namespace, tmp_path, monkeypatch):
+    home = tmp_path / "home.zarr"
+    workspace = Workspace(namespace, home)
+    workspace.store("first")
+    workspace.flush()
+    other = Repository(home)
+    other.drop("first")
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "_make_exist", fail)
+        workspace.store("second")
+        with pytest.warns(SnapshotWarning, match="full"):
+            workspace.flush()
+    other.collect(NOW)
+    workspace.store("third")
+    workspace.flush()
     assert not Repository(home).verify().damaged
     assert_equal(restored(home, "third", namespace), namespace)
     workspace.close()
