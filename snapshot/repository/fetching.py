@@ -25,12 +25,7 @@ class Part(NamedTuple):
     block: int
     first: int
     last: int
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is the whole block, so that its hash can be checked."""
-        start, stop = layout.cut_of(self.leaf).span(self.block)
-        return self.last - self.first == stop - start
+    whole: bool  #: the whole block, so that its hash can be checked
 
 
 class Fetcher:
@@ -42,8 +37,10 @@ class Fetcher:
 
     def part(self, leaf: Leaf, place: Place, index: int) -> Part:
         """A whole block."""
+        if isinstance(place, InPack):
+            return Part(leaf, place, index, 0, place.length, whole=True)
         start, stop = layout.cut_of(leaf).span(index)
-        return Part(leaf, place, index, 0, stop - start)
+        return Part(leaf, place, index, 0, stop - start, whole=True)
 
     def parts(self, wanted: list[Part], what: str) -> list[memoryview]:
         """The bytes of each, several at once."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from snapshot.errors import Damaged, NotTrusted
 from snapshot.model import Variable, parse_dtype
+from snapshot.pausing import collector_paused
 from snapshot.repository import layout
 from snapshot.repository.entry import Doubt, StoredLeaf
 from snapshot.repository.fetching import Fetcher, damage
@@ -171,6 +172,7 @@ def read_document(storage: Storage, header: Header) -> dict[str, Any]:
     return _read_table(storage, header, decode_document)
 
 
+@collector_paused()
 def _read_table(storage: Storage, header: Header, decode: Callable[[memoryview], T]) -> T:
     key = layout.table_key(*header.key)
     data = storage.get(key)
