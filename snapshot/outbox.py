@@ -3,7 +3,8 @@
 The owner of all this is the archive. :class:`Outbox` gives each change of what is on
 disk (a snapshot, its label, its end) to one :class:`~snapshot.background.Background`, so
 that they happen in the order in which they were asked for, and knows where each snapshot
-stands. What fails is said at the next call; the snapshot stays in memory.
+stands. What fails is said at the next call; the snapshot stays in memory, and is tried
+again (:mod:`snapshot.unwritten`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
 from snapshot.timeline import key_of
+from snapshot.unwritten import Again, Unwritten, reason_of
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -79,7 +81,8 @@ class Outbox:
         self._stored: dict[int, Stored] = {}
         self._reasons: dict[int, str] = {}
         self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
-        self._unsaid: deque[tuple[str, str]] = deque()  #: (what failed, why)
+        self._labels: dict[int, str | None] = {}  #: those given, or taken away, since the store
+        self.unwritten = Unwritten()
         self._unreleased: deque[tuple[bytes, ...]] = deque()
         self._gone: list[Stored] = []
         renew_after_fork(self)
@@ -87,7 +90,9 @@ class Outbox:
 
     def begin_anew(self) -> None:
         """In a forked process: what the parent was writing is the parent's to write."""
-        self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
+        parents = {*self._jobs, *(job.number for job in self.unwritten.all())}
+        self._reasons.update(dict.fromkeys(parents, "the process that this one was forked from writes it"))
+        self.unwritten.clear()
         self._spare.begin_anew()
         for job in self._background.begin_anew():
             job.over()
@@ -97,7 +102,8 @@ class Outbox:
     def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
         """Prepare a snapshot, of which so many bytes are new in memory; returns what puts it on its way.
 
-        Waits while too much is on its way already, see :data:`UNWRITTEN`.
+        What failed before is tried again ahead of it. Waits while too much is on its way
+        already, see :data:`UNWRITTEN`.
         """
         job = Write(self, nbytes)
         try:
@@ -111,8 +117,10 @@ class Outbox:
         self._background.wait_for_room(int(limit * UNWRITTEN) if limit else sys.maxsize, MOST_WAITING)
 
         def send() -> None:
+            self._try_again(everything=False)
             job.hold()
             self._jobs[snapshot.id] = job
+            self._takes_label(snapshot.label)
             self._background.add(job)
 
         return send
@@ -133,7 +141,8 @@ class Outbox:
         """Undo :meth:`write` after an interrupt, however far it came; nothing is left on disk."""
         job = self._jobs.get(snapshot.id)
         if job is not None and not self._call_off(job):
-            self._background.wait_for(job)
+            self._background.wait_until(lambda: self._jobs.get(snapshot.id) is not job)
+        self.unwritten.forget(snapshot.id)
         if self._stored.pop(snapshot.id, None) is not None:
             self.writer.take_back(snapshot)
         self.skip(snapshot)
@@ -141,7 +150,22 @@ class Outbox:
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:
         """Change a label on disk, if the snapshot is there or on its way."""
         number = snapshot.id
-        self._change(number, f"the new label of #{number}", lambda to: self.repository.relabel(to, label))
+        if label is not None:
+            self._takes_label(label)
+        # the last one given is the last in this order, too
+        self._labels.pop(number, None)
+        self._labels[number] = label
+
+        def change(to: Snapshot) -> None:
+            # an attempt that comes late must not take a label from whom it was given to meanwhile
+            self.repository.relabel(to, self._labels.get(number, label))
+
+        self._change(number, f"the new label of #{number}", change)
+
+    def _takes_label(self, label: str | None) -> None:
+        """Some snapshot has this label from now on; another one that was given it has it no longer."""
+        for number in [number for number, given in self._labels.items() if label is not None and given == label]:
+            self._labels[number] = None
 
     def drop(self, snapshot: Snapshot) -> None:
         """Drop a snapshot on disk; one that is still on its way never gets there."""
@@ -149,6 +173,10 @@ class Outbox:
         if job is not None and self._call_off(job):
             self.skip(snapshot)
             return
+        with self.unwritten.lock:
+            forgotten = self.unwritten.forget(snapshot.id)
+            if snapshot.id not in self._jobs and any(isinstance(one, Write) for one in forgotten):
+                return
         if snapshot.id in self._stored:
             self._gone.append(self._stored[snapshot.id])
         self._change(snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop)
@@ -158,8 +186,28 @@ class Outbox:
         return self._background.cancel(job)
 
     def _change(self, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
-        if number in self._stored or number in self._jobs:
+        with self.unwritten.lock:
+            waits = self.unwritten.has(number) and number not in self._stored and number not in self._jobs
+            if waits:
+                self.unwritten.add(Change(self, number, what, change))
+        if not waits and (number in self._stored or number in self._jobs):
             self._background.add(Change(self, number, what, change))
+
+    def _try_again(self, *, everything: bool) -> None:
+        """Put what failed before on its way once more; with ``everything`` what fails again is said again."""
+        if self.unwritten:
+            jobs = self.unwritten.all(say_again=everything)
+            self._background.add(Again(self, jobs, everything=everything))
+
+    def begin_again(self, job: Write | Change) -> bool:
+        """From the thread: take up a job that failed; False when nobody wants it any more."""
+        with self.unwritten.lock:
+            if not self.unwritten.take(job):
+                return False
+            if isinstance(job, Write):
+                job.hold()
+                self._jobs[job.number] = job
+            return True
 
     def move_blocks(self, remaining: Iterable[Snapshot]) -> None:
         """After drops: find blocks that lay in what was dropped elsewhere on disk, else keep them in memory."""
@@ -223,11 +271,16 @@ class Outbox:
         """At the beginning of a call: let go what the thread could not, and say what went wrong."""
         while self._unreleased:
             self.blocks.release(self._unreleased.popleft())
-        if text := self._failures():
-            warnings.warn(text, SnapshotWarning, stacklevel=4)
+        if text := self.unwritten.failures():
+            held = "in memory everything is as it was; the next store, or a flush, tries again"
+            warnings.warn(f"{text} ({held})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:
-        """Return when everything that was asked for is done; a :class:`SnapshotWarning` says what failed."""
+        """Return when everything that was asked for is done, what failed before included.
+
+        A :class:`SnapshotWarning` says what is still missing, whatever was said before.
+        """
+        self._try_again(everything=True)
         self.wait()
         with self._lock:
             self.settle()
@@ -239,17 +292,10 @@ class Outbox:
     def finish(self) -> None:
         """At the end of the interpreter."""
         self._ended = True
+        self._try_again(everything=False)
         self.wait()
-        if text := self._failures():
+        if text := self.unwritten.failures():
             print(text, file=sys.stderr)
-
-    def _failures(self) -> str:
-        by_reason: dict[str, list[str]] = {}
-        while self._unsaid:
-            what, reason = self._unsaid.popleft()
-            by_reason.setdefault(reason, []).append(what)
-        texts = [f"{', '.join(what)} could not be written to disk: {why}" for why, what in by_reason.items()]
-        return "; ".join(texts) + (" (in memory everything is as it was)" if texts else "")
 
     # --- from the thread
 
@@ -261,24 +307,25 @@ class Outbox:
             leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
             self.blocks.written(places_of(leaves, stored))
         self._stored[snapshot.id] = stored
+        self._parents.pop(snapshot.id, None)
+        self._reasons.pop(snapshot.id, None)
+        self.unwritten.succeeded(job.what)
         if not len(self._spare):
             self._spare.add(Describe(self))
 
     def failed(self, job: Write, error: BaseException) -> None:
         """A snapshot did not get to the disk: it stays in memory, and its children descend from its parent."""
-        if job.unwanted:
-            self.skip(job.entry.snapshot)
-        else:
+        with self.unwritten.lock:
+            if job.unwanted:
+                self.skip(job.entry.snapshot)
+                return
             self._stays(job.entry.snapshot, error)
+            self.unwritten.add(job)
 
     def _stays(self, snapshot: Snapshot, error: BaseException) -> None:
         self.skip(snapshot)
-        self.could_not(f"#{snapshot.id}", error)
-        self._reasons[snapshot.id] = str(error) or type(error).__name__
-
-    def could_not(self, what: str, error: BaseException) -> None:
-        """Have a failure said at the next call."""
-        self._unsaid.append((what, str(error) or type(error).__name__))
+        self.unwritten.could_not(f"#{snapshot.id}", error)
+        self._reasons[snapshot.id] = reason_of(error)
 
     def over(self, job: Write) -> None:
         """Its blocks may go."""
