@@ -125,10 +125,11 @@ class Archive:
     def settle(self) -> None:
         """At the beginning of a call: say what failed since the last one, hold on to what others dropped.
 
-        What failed is a :class:`SnapshotWarning`.
+        What failed, or is gone with the repository, is a :class:`SnapshotWarning`.
         """
         if self._outbox is not None:
             self._outbox.settle()
+            self._outbox.look_for_repository()
             self._outbox.hold_dropped()
 
     def bind(

@@ -42,11 +42,17 @@ class Entries:
         self._named: tuple[StoredLeaf, ...] = ()
 
     def of(
-        self, snapshot: Snapshot, block: Callable[[bytes], Any], wrote: Callable[[int], None]
+        self,
+        snapshot: Snapshot,
+        block: Callable[[bytes], Any],
+        wrote: Callable[[int], None],
+        *,
+        pickled: bool = True,
     ) -> tuple[Entry, int]:
         """The entry of a snapshot in memory, and how many bytes of it are not shared with the entry before.
 
         ``block`` returns the bytes of a digest, ``wrote`` is told what is written; blocks are not counted.
+        Without ``pickled`` nothing of live objects is read but their types.
         """
         content = snapshot.content
         assert isinstance(content, MemoryContent)
@@ -56,7 +62,7 @@ class Entries:
             self._groups = encode_groups(capture, self._groups)
         self._last = capture
         numbers = numbers_of(capture)
-        pickles = self._pickles.of(capture)
+        pickles = self._pickles.of(capture) if pickled else {}
         entry = Entry(
             snapshot=bare(snapshot),
             leaves=self._named,

@@ -17,6 +17,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from snapshot.background import Background, finish_at_exit
 from snapshot.budget import human_bytes
@@ -30,6 +31,7 @@ from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
 from snapshot.timeline import key_of
 from snapshot.unwritten import Again, Unwritten, reason_of
+from snapshot.vanished import described, lost_paths, not_there, sources_in
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -70,6 +72,7 @@ class Outbox:
         self.writer = writer
         self.disk = forked_lock()  #: held while the repository is read, or changed otherwise than by its writer
         self._lock = lock
+        self._engine = engine
         self.blocks = engine.blocks
         self.blocks.elsewhere = self._elsewhere
         self._entries = Entries(engine)
@@ -81,6 +84,11 @@ class Outbox:
         self._stored: dict[int, Stored] = {}
         self._reasons: dict[int, str] = {}
         self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
+        self._contents: WeakValueDictionary[int, MemoryContent] = WeakValueDictionary()  #: of those not dropped
+        self._root: bytes | None = None  #: by which the repository is known again
+        self._replaced = False  #: the thread has found another one
+        with suppress(RepositoryError):
+            self._root = repository.identity()
         self._labels: dict[int, str | None] = {}  #: those given, or taken away, since the store
         self.unwritten = Unwritten()
         self._unreleased: deque[tuple[bytes, ...]] = deque()
@@ -106,6 +114,7 @@ class Outbox:
         already, see :data:`UNWRITTEN`.
         """
         job = Write(self, nbytes)
+        self._know(snapshot)
         try:
             job.entry, more = self._entries.of(snapshot, job.borrow, job.wrote)
         except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
@@ -131,7 +140,12 @@ class Outbox:
         for snapshot in snapshots:
             stored = found.get((key_of(snapshot), snapshot.time))
             if stored is not None:
+                self._know(snapshot)
                 self._stored[snapshot.id] = Stored(self.repository, stored, self.disk)
+
+    def _know(self, snapshot: Snapshot) -> None:
+        if isinstance(snapshot.content, MemoryContent):
+            self._contents[snapshot.id] = snapshot.content
 
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
@@ -143,6 +157,7 @@ class Outbox:
         if job is not None and not self._call_off(job):
             self._background.wait_until(lambda: self._jobs.get(snapshot.id) is not job)
         self.unwritten.forget(snapshot.id)
+        self._contents.pop(snapshot.id, None)
         if self._stored.pop(snapshot.id, None) is not None:
             self.writer.take_back(snapshot)
         self.skip(snapshot)
@@ -155,12 +170,14 @@ class Outbox:
         # the last one given is the last in this order, too
         self._labels.pop(number, None)
         self._labels[number] = label
+        self._change(self._label_change(number, label))
 
+    def _label_change(self, number: int, label: str | None) -> Change:
         def change(to: Snapshot) -> None:
             # an attempt that comes late must not take a label from whom it was given to meanwhile
             self.repository.relabel(to, self._labels.get(number, label))
 
-        self._change(number, f"the new label of #{number}", change)
+        return Change(self, number, f"the new label of #{number}", change)
 
     def _takes_label(self, label: str | None) -> None:
         """Some snapshot has this label from now on; another one that was given it has it no longer."""
@@ -169,6 +186,7 @@ class Outbox:
 
     def drop(self, snapshot: Snapshot) -> None:
         """Drop a snapshot on disk; one that is still on its way never gets there."""
+        self._contents.pop(snapshot.id, None)
         job = self._jobs.get(snapshot.id)
         if job is not None and self._call_off(job):
             self.skip(snapshot)
@@ -179,19 +197,20 @@ class Outbox:
                 return
         if snapshot.id in self._stored:
             self._gone.append(self._stored[snapshot.id])
-        self._change(snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop)
+        self._change(Change(self, snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop))
 
     def _call_off(self, job: Write) -> bool:
         job.unwanted = True
         return self._background.cancel(job)
 
-    def _change(self, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
+    def _change(self, change: Change) -> None:
+        number = change.number
         with self.unwritten.lock:
             waits = self.unwritten.has(number) and number not in self._stored and number not in self._jobs
             if waits:
-                self.unwritten.add(Change(self, number, what, change))
+                self.unwritten.add(change)
         if not waits and (number in self._stored or number in self._jobs):
-            self._background.add(Change(self, number, what, change))
+            self._background.add(change)
 
     def _try_again(self, *, everything: bool) -> None:
         """Put what failed before on its way once more; with ``everything`` what fails again is said again."""
@@ -234,6 +253,59 @@ class Outbox:
             gone = self.repository.gone()
             self.blocks.stay(self.blocks.placed_in([one for one in self.blocks.sources() if one.key in gone]))
 
+    def look_for_repository(self) -> None:
+        """Whether what was written is still there. If not, a :class:`SnapshotWarning` says what is lost.
+
+        What is whole in memory is written again by the next store or flush; what is not in
+        memory is forgotten, so that a store copies it again.
+        """
+        stored, is_asked = dict(self._stored), self._replaced or self.repository.is_near
+        if not (self.blocks.nbytes_away or (stored and is_asked)):
+            return  # far away a look takes its time
+        try:
+            with self.disk:
+                identity = self.repository.identity()
+                if identity == self._root and not self._replaced:
+                    return
+                lost, there = not_there(self.repository, stored)
+        except RepositoryError:
+            return  # nobody knows
+        self._root, self._replaced = identity, False
+        away = self.blocks.placed_in(sources_in(self.blocks.sources(), lost.values(), there))
+        for number in lost:
+            self._stored.pop(number, None)
+        self.blocks.stay(away)
+        if lost or away:
+            gone = {digest for digest in away if digest not in self.blocks}
+            text = self._begin_anew_in_repository(lost, gone)
+            warnings.warn(text, SnapshotWarning, stacklevel=5)
+
+    def _begin_anew_in_repository(self, lost: dict[int, Stored], gone: set[bytes]) -> str:
+        damaged: dict[int, list[str]] = {}
+        whole: list[int] = []
+        entries = Entries(self._engine)
+        for number, stored in sorted(lost.items()):
+            content = self._contents.get(number)
+            self.skip(stored.snapshot)
+            if content is None:
+                continue  # it was dropped
+            paths = lost_paths(content.capture, gone, self._engine)
+            if paths:
+                damaged[number] = paths
+                self._reasons[number] = f"incomplete, {', '.join(paths)} went with its repository"
+                continue
+            whole.append(number)
+            self._reasons[number] = "the repository it was in is gone"
+            job = Write(self, sum(held.leaf.nbytes for held in content.capture.leaves.values()))
+            # what a pickle walks through has changed since
+            snapshot = replace(stored.snapshot, content=content)
+            job.entry, _ = entries.of(snapshot, job.borrow, job.wrote, pickled=False)
+            self.unwritten.add(job)
+        for number, label in self._labels.items():
+            if number in whole:
+                self.unwritten.add(self._label_change(number, label))
+        return described(self.repository.location, damaged, whole)
+
     def _elsewhere(self, digest: bytes) -> Iterator[Place]:
         """Where a block lies in snapshots of this run, newest first."""
         for stored in reversed(list(self._stored.values())):
@@ -272,7 +344,7 @@ class Outbox:
         while self._unreleased:
             self.blocks.release(self._unreleased.popleft())
         if text := self.unwritten.failures():
-            held = "in memory everything is as it was; the next store, or a flush, tries again"
+            held = "what is in memory stays as it was; the next store, or a flush, tries again"
             warnings.warn(f"{text} ({held})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:
@@ -303,6 +375,9 @@ class Outbox:
         """A snapshot is on disk."""
         snapshot = job.entry.snapshot
         stored = Stored(self.repository, replace(snapshot, run=self.writer.run), self.disk)
+        if self._root not in (None, self.writer.root):
+            self._replaced = True
+        self._root = self.writer.root
         if not job.unwanted:
             leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
             self.blocks.written(places_of(leaves, stored))

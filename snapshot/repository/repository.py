@@ -79,6 +79,16 @@ class Repository:
         return str(self._storage)
 
     @property
+    def is_near(self) -> bool:
+        """Whether looking costs little: a folder, not a network."""
+        return self._storage.folder is not None
+
+    def identity(self) -> bytes | None:
+        """What tells this repository from another one made in its place; None when its root is not there."""
+        data = self._storage.get(layout.ROOT_KEY)
+        return bytes(data) if data is not None else None
+
+    @property
     def timeline(self) -> list[Snapshot]:
         """Every committed snapshot of every run, oldest first.
 

@@ -76,6 +76,11 @@ class Writer:
         return self._run
 
     @property
+    def root(self) -> bytes | None:
+        """The identity of the repository that was written to last; None before that."""
+        return bytes(self._root) if self._root is not None else None
+
+    @property
     def found_tombstones(self) -> bool:
         """Whether a commit came across something dropped: there is, or was, space to be given back."""
         return self._reusable.found_tombstones
