@@ -13,7 +13,7 @@ from snapshot.model import Variable, parse_dtype
 from snapshot.pausing import collector_paused
 from snapshot.repository import layout
 from snapshot.repository.entry import Doubt, StoredLeaf
-from snapshot.repository.fetching import Fetcher, damage
+from snapshot.repository.fetching import Fetcher, Otherwise, damage
 from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.storage import Storage
@@ -30,8 +30,11 @@ class Committed:
     variable, and the others stay readable.
     """
 
-    def __init__(self, storage: Storage, pieces: Pieces, header: Header) -> None:
+    def __init__(
+        self, storage: Storage, pieces: Pieces, header: Header, otherwise: Otherwise = lambda digest, where: ()
+    ) -> None:
         self.header = header
+        self._otherwise = otherwise
         self._storage = storage
         self._pieces = pieces
 
@@ -41,7 +44,7 @@ class Committed:
     @cached_property
     def fetcher(self) -> Fetcher:
         """What reads its blocks; made when it is needed, since a timeline has thousands of snapshots."""
-        return Fetcher(self._storage, self._pieces)
+        return Fetcher(self._storage, self._pieces, self._otherwise)
 
     @cached_property
     def table(self) -> Table:
@@ -157,8 +160,12 @@ class Committed:
     def _piece(self, piece: Piece, what: str) -> bytes:
         data = self._pieces.read(piece.place)
         if data is None or layout.digest_of(data) != piece.digest:
-            what = f"{what} of snapshot #{self.header.run}.{self.header.id}"
-            raise Damaged(damage(what, layout.pack_chunk_key(piece.place.pack), data, self._storage))
+            key = layout.pack_chunk_key(piece.place.pack)
+            other = self.fetcher.elsewhere(piece.digest, (key, piece.place.offset), piece.place.length)
+            if other is None:
+                what = f"{what} of snapshot #{self.header.run}.{self.header.id}"
+                raise Damaged(damage(what, key, data, self._storage))
+            data = other
         return bytes(data)
 
 
