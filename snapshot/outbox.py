@@ -122,6 +122,12 @@ class Outbox:
             self.settle()
             return lambda: None
         job.nbytes += more
+        refusal = self.repository.refusal()
+        if refusal is not None:
+            self.unwritten.add(job)
+            self._stays(snapshot, refusal)
+            self.settle()
+            return lambda: None
         limit = self.blocks.limit
         self._background.wait_for_room(int(limit * UNWRITTEN) if limit else sys.maxsize, MOST_WAITING)
 
