@@ -52,6 +52,12 @@ class Keys(Protocol):
     def sweep(self, seconds: float) -> int:
         """Take away what was begun so long ago and never finished; returns its bytes."""
 
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys below a prefix that nobody has written for so long, where that is known."""
+
+    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
+        """Take those of the keys away that nobody has written for so long; returns their bytes."""
+
     def delete_folders(self, prefixes: Sequence[str]) -> None:
         """Take empty folders away, where there is such a thing."""
 
@@ -147,6 +153,16 @@ class Storage:
         """Take away files that were begun so long ago and never finished; returns how many bytes they took."""
         with self._asking(writing=True):
             return self._keys.sweep(seconds)
+
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys below a prefix that nobody has written for so long; none where that is not known."""
+        with self._asking():
+            return self._keys.older(prefix, seconds)
+
+    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
+        """Take those of the keys away that nobody has written for so long; returns how many bytes they took."""
+        with self._asking(writing=True):
+            return self._keys.delete_older(keys, seconds)
 
     def delete_folder(self, *prefixes: str) -> None:
         """Take empty folders away; only disks have such a thing."""

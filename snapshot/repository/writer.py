@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_hex
+from time import time
 
 from snapshot.errors import RepositoryError
 from snapshot.forking import forked_lock, renew_after_fork
@@ -19,6 +20,7 @@ from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
 from snapshot.repository.newest import newest
+from snapshot.repository.records import SETTLED
 from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
@@ -30,6 +32,8 @@ from snapshot.timeline import parent_key
 
 #: How many of the newest snapshots a new run looks at for contents it need not write again.
 _LOOKED_AT = 3
+#: A commit that takes longer than so many seconds looks whether others took it for dead.
+LONG = SETTLED.total_seconds() / 2
 
 
 class Writer:
@@ -69,6 +73,7 @@ class Writer:
         self._uncertain: set[int] = set()
         self._resumed = False
         self._root: memoryview | None = None
+        self._looked = 0.0
 
     @property
     def run(self) -> str:
@@ -102,6 +107,7 @@ class Writer:
             plan, table = self._write(entry)
             header = self._header(entry.snapshot, plan.table, table)
             self._make_exist(header, table)
+            self._check_table(header)
             self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
             self._statistician.committed(header, plan.table)
@@ -121,6 +127,7 @@ class Writer:
         own = [key]
         table = None
         try:
+            began = time()
             plan = self._plan(entry, self._reusable.known, own, self._reusable.last)
             while True:
                 before, table = table, self._encoder.encode(plan.table)
@@ -132,11 +139,16 @@ class Writer:
                 self._check_not_dropped(entry.snapshot)
                 if collecting:
                     self._storage.put(plan.groups.items())
-                if not forgot:
+                # what has been lying there for so long may be taken for what a dead run left
+                swept = collecting and time() - began > LONG
+                if not forgot and not swept:
+                    self._looked = time()
                     return plan, table
                 self._relearn(entry.snapshot)
-                plan = self._plan(entry, plan.known, own)
+                began = time()
+                plan = self._plan(entry, self._reusable.known if swept else plan.known, own)
                 if self._encoder.encode(plan.table) == table:
+                    self._looked = time()
                     return plan, table
                 groups = []
         except BaseException:
@@ -160,6 +172,16 @@ class Writer:
             raise
         self._uncertain.discard(header.id)
         self._committed[header.id] = header
+
+    def _check_table(self, header: Header) -> None:
+        """Whoever stood still before the header may find the table collected, see the collector."""
+        if time() - self._looked > LONG and self._storage.get(layout.table_key(*header.key)) is None:
+            self._committed.pop(header.id, None)
+            undo(self._storage, header.key, None)
+            raise RepositoryError(
+                f"{self._storage}: what was written of #{self._run}.{header.id} was collected while this process "
+                "stood still; store again."
+            )
 
     def _fold(self, header: Header, plan: Commit) -> None:
         """Keep looking at many snapshots fast: some commits later they are one object. Nothing depends on it."""
