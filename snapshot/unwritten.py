@@ -92,8 +92,9 @@ class Unwritten:
         """What has not been said yet, by reason; empty when there is nothing."""
         with self.lock:
             unsaid, self._unsaid = self._unsaid, {}
+            order = {job.what: job.order for job in self._jobs}
         by_reason: dict[str, list[str]] = {}
-        for what, reason in unsaid.items():
+        for what, reason in sorted(unsaid.items(), key=lambda one: order.get(one[0], 0)):
             by_reason.setdefault(reason, []).append(what)
         return "; ".join(f"{', '.join(what)} could not be written to disk: {why}" for why, what in by_reason.items())
 
