@@ -124,12 +124,13 @@ def test_a_header_that_disagrees_with_where_it_lies_or_with_itself_costs_that_sn
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"\xff", b"[]", b"{}", b'{"attributes": []}', b'{"attributes": {"format": "x"}}']
 )
-def test_a_damaged_group_of_a_run_costs_nothing(example, home, stored, text):
+def test_a_damaged_group_of_a_run_costs_no_value_and_is_named(example, home, stored, text):
     (home / "runs/first/zarr.json").write_bytes(text)
     Repository(home).drop("#2")
     assert_array_equal(Repository(home)["#1"]["w"], stored[1]["w"])
     assert len(Repository(home)) == 1
-    assert Repository(home).verify()
+    (damage,) = Repository(home).verify().damaged
+    assert damage[:3] == ("run first", "what zarr is told", "runs/first/zarr.json")
     assert Repository(home).collect(timedelta(0)).removed == ["#first.2"]
     Repository.create_or_open(home).writer("second").commit(example.entry(stored[2], 1, "first.1", run="second"))
     assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
