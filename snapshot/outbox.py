@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -29,7 +29,7 @@ from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
-from snapshot.timeline import key_of
+from snapshot.timeline import SnapshotKey, key_of
 from snapshot.unwritten import Again, Unwritten, reason_of
 from snapshot.vanished import described, lost_paths, not_there, sources_in
 
@@ -44,6 +44,8 @@ MOST_WAITING = 64
 UNWRITTEN = 0.25
 #: After so many seconds without a store the numbers for plots are computed.
 QUIET = 0.25
+#: Why a snapshot of this run is in memory only.
+DROPPED_ELSEWHERE = "another kernel dropped it on disk"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Outbox:
         self.unwritten = Unwritten()
         self._unreleased: deque[tuple[bytes, ...]] = deque()
         self._gone: list[Stored] = []
+        self._dropped: set[Stored] = set()
         renew_after_fork(self)
         finish_at_exit(self)
 
@@ -203,6 +206,7 @@ class Outbox:
                 return
         if snapshot.id in self._stored:
             self._gone.append(self._stored[snapshot.id])
+            self._dropped.add(self._stored[snapshot.id])
         self._change(Change(self, snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop))
 
     def _call_off(self, job: Write) -> bool:
@@ -233,6 +237,19 @@ class Outbox:
                 job.hold()
                 self._jobs[job.number] = job
             return True
+
+    def notice(self, gone: Collection[SnapshotKey]) -> None:
+        """Another kernel may have dropped what this one stored: that is in memory only from now on."""
+        for number, stored in list(self._stored.items()):
+            # what is dropped here stays known until that is on disk
+            if stored.key in gone and stored not in self._dropped:
+                del self._stored[number]
+                self._reasons[number] = DROPPED_ELSEWHERE
+                self.skip(stored.snapshot)
+
+    def was_dropped_elsewhere(self, snapshot: Snapshot) -> bool:
+        """Whether another kernel dropped a snapshot of this run, as far as was noticed."""
+        return self._reasons.get(snapshot.id) == DROPPED_ELSEWHERE
 
     def move_blocks(self, remaining: Iterable[Snapshot]) -> None:
         """After drops: find blocks that lay in what was dropped elsewhere on disk, else keep them in memory."""

@@ -45,6 +45,11 @@ def reference_of(snap: Snapshot, run: str) -> str:
     return f"#{snap.id}" if snap.run == run else f"#{snap.run}.{snap.id}"
 
 
+def named(snap: Snapshot, run: str) -> str:
+    """Its label, if it has one that fits a line, else its id: what a command takes for it in this ``run``."""
+    return snap.label if snap.label and shortened(snap.label) == snap.label else reference_of(snap, run)
+
+
 def counted(number: int, noun: str) -> str:
     """``1 snapshot``, ``3 snapshots``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,11 @@ class Repository:
     def gone(self) -> set[SnapshotKey]:
         """The (run, id) of what was dropped or is removed: one listing."""
         return self._snapshots.gone()
+
+    @property
+    def parents_of_gone(self) -> Mapping[SnapshotKey, SnapshotKey | None]:
+        """What was dropped or is removed -> its parent, as of the last look at the timeline."""
+        return self._snapshots.parents_of_gone
 
     def collect(self, grace: timedelta = timedelta(hours=1)) -> Collected:
         """Give back the space of snapshots that were dropped at least ``grace`` ago; says what it did.

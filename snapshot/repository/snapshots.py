@@ -60,6 +60,11 @@ class Snapshots:
         """The keys of those that were dropped or removed."""
         return self._catalogue.gone()
 
+    @property
+    def parents_of_gone(self) -> dict[SnapshotKey, SnapshotKey | None]:
+        """Those that were dropped or removed, each with its parent, as of the last look at the timeline."""
+        return self._gone
+
     def header(self, snapshot: Snapshot) -> Header | None:
         """What a snapshot says of itself, None when it was dropped and is gone. Raises ReferenceNotFound."""
         try:
