@@ -245,6 +245,9 @@ def flush(call: Call) -> None:
 
 def close(call: Call) -> None:
     """``%snapshot close``."""
+    if call.workspace.repository is None:
+        print("no repository is open, so there is none to close; snapshots are in memory (%snapshot open PATH)")
+        return
     place = _place(call.workspace)
     call.workspace.close()
     print(f"closed {place}; snapshots stay in memory from now on")

@@ -10,7 +10,7 @@ from snapshot.errors import SnapshotWarning
 from snapshot.model import Snapshot
 from snapshot.parts import Parts
 from snapshot.timeline import key_of, meant
-from snapshot.wording import reference_of
+from snapshot.wording import enumerated, reference_of, shortened
 
 
 def label(parts: Parts, found: Snapshot, new: str) -> Snapshot:
@@ -55,11 +55,12 @@ def drop(parts: Parts, found: Sequence[Snapshot]) -> None:
 
 
 def _say_if_dropped(parts: Parts, found: Sequence[Snapshot], outcome: str) -> None:
-    for snapshot in found:
-        if snapshot.run == parts.archive.run and parts.archive.was_dropped_elsewhere(snapshot):
-            name = reference_of(snapshot, parts.archive.run) + (f" ({snapshot.label})" if snapshot.label else "")
-            warnings.warn(
-                f"another kernel has dropped {name} on disk, so it was in memory only; {outcome}",
-                SnapshotWarning,
-                stacklevel=4,
-            )
+    run, archive = parts.archive.run, parts.archive
+    there = [one for one in found if one.run == run and archive.was_dropped_elsewhere(one)]
+    if there:
+        names = [reference_of(one, run) + (f" ({shortened(one.label)})" if one.label else "") for one in there]
+        warnings.warn(
+            f"another kernel has dropped {enumerated(names)} on disk, so it was in memory only; {outcome}",
+            SnapshotWarning,
+            stacklevel=4,
+        )

@@ -6,6 +6,7 @@ Light: nothing is imported that loading the extension could not afford.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -53,6 +54,11 @@ def named(snap: Snapshot, run: str) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 snapshot``, ``3 snapshots``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def found(value: object) -> str:
+    """``3 (int)``: what was given where something else was expected."""
+    return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def enumerated(items: Sequence[str], most: int = 6) -> str:

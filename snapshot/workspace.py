@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from snapshot.archive import Archive
+from snapshot.assigning import check_values
 from snapshot.budget import default_budget, human_bytes
 from snapshot.changes import Changes, Undone
 from snapshot.collecting import GRACE
@@ -31,6 +32,7 @@ from snapshot.store_result import StoreResult
 from snapshot.storing import store
 from snapshot.timeline import check_label, check_step, key_of
 from snapshot.walk import Limits
+from snapshot.wording import found
 
 if TYPE_CHECKING:
     from snapshot.repository.collector import Collected
@@ -60,6 +62,11 @@ class Workspace:
         limits: Limits | None = None,
         cells_run: Callable[[], int] | None = None,
     ) -> None:
+        if not isinstance(namespace, MutableMapping):
+            raise TypeError(
+                f"The namespace of a Workspace is a dict of variables, not {found(namespace)}: "
+                "write Workspace(globals(), 'run.zarr')."
+            )
         budget = default_budget() if memory_budget is None else memory_budget
         engine, lock = Engine(namespace, hidden, budget, limits or Limits()), forked_lock()
         about = {"trust": trust, "durable": durable, "storage_options": storage_options}
@@ -235,9 +242,10 @@ class Workspace:
     def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
         """Put given values into live variables, by path; all of them or none.
 
-        Raises :class:`PathNotFound` for a path nothing lives at and :class:`DoesNotFit`
-        for a shape or dtype the variable refuses.
+        Raises :class:`PathNotFound` for a path nothing lives at, :class:`DoesNotFit`
+        for a shape or dtype the variable refuses, and TypeError for what is no mapping of paths to values.
         """
+        check_values(values)
         with self._parts.lock:
             return self._parts.changes.assign(values)
 

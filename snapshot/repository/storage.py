@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ from snapshot.errors import NotARepository, RepositoryError
 from snapshot.repository import addresses
 from snapshot.repository.files import Bytes, Files
 from snapshot.repository.folder import unreadable, unwritable
+from snapshot.wording import found
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -86,9 +88,10 @@ class Storage:
         self._keys: Keys
         self._failures: tuple[type[Exception], ...]
         place: Any = target
+        given = addresses.checked(options)
         if isinstance(target, str) and addresses.is_address(target):
             self._name = addresses.shown(target)
-            place = addresses.place_of(target, options)
+            place = addresses.place_of(target, given)
         if is_store(place):
             from snapshot.repository.zarr_keys import ZarrKeys
 
@@ -96,6 +99,11 @@ class Storage:
             self._name = self._name or str(place)
             self._failures = addresses.failures_of(place)
             self._keys = ZarrKeys(place, self._name, self._failures)
+        elif not isinstance(place, str | PathLike) or isinstance(fspath(place), bytes):
+            raise TypeError(
+                f"A repository is a path or an address such as 's3://bucket/run.zarr' (or a zarr store), "
+                f"not {found(place)}: give the folder that snapshots lie in, or are to go to."
+            )
         else:
             self.folder = Path(place).expanduser().absolute()
             self._failures = (OSError,)

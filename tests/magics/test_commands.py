@@ -241,6 +241,14 @@ def test_ids_of_another_run_are_listed_as_restore_takes_them(run, shown, shell, 
     assert shell.user_ns["W"][1, 2] == 1.0
 
 
+def test_close_says_that_there_is_nothing_to_close_any_more(run, capsys):
+    run("%snapshot store", "%snapshot close")
+    capsys.readouterr()
+    run("%snapshot close")
+    said = capsys.readouterr().out
+    assert said == "no repository is open, so there is none to close; snapshots are in memory (%snapshot open PATH)\n"
+
+
 def test_prune_without_a_rule_is_refused(run, shell):
     run("%snapshot store")
     with pytest.raises(UsageError, match="--keep"):
