@@ -25,12 +25,13 @@ from snapshot.adapters.protocol import (
 )
 from snapshot.capture import Capture
 from snapshot.engine import Engine
+from snapshot.errors import SnapshotError
 from snapshot.feasible import Feasibility
 from snapshot.graph import CODE_KINDS, Graph, Node
 from snapshot.handles import AnyHandle, Handle, numbers
 from snapshot.kinds import PLAIN
 from snapshot.leaf_binding import LeafBinder, Leaves
-from snapshot.makeable import Makeable
+from snapshot.makeable import NEEDS_PICKLE, NO_PICKLE, Makeable
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
 from snapshot.walk import Record, attributes_kind, take
 
@@ -143,9 +144,18 @@ class Binder:
         try:
             found = self._unpickle(name)
         except LookupError:
-            return LEFT_OUT  # there is no pickle: the reason known already is the right one
-        except Exception as error:
+            # there is no pickle, so trust would change nothing
+            for path in [path for path in self.unused if _below(path, name)]:
+                self.unused[path] = self.unused[path].replace(NEEDS_PICKLE, NO_PICKLE)
+            return LEFT_OUT
+        except SnapshotError as error:
             self.unused[name] = str(error)
+            return LEFT_OUT
+        except Exception as error:
+            # what a pickle runs may fail in any way, and its own words rarely say of what
+            known = self.unused.get(name, "").replace(f", {NEEDS_PICKLE}", "")
+            known += "; " if known else ""
+            self.unused[name] = f"{known}its pickle cannot be loaded here ({type(error).__name__}: {error})"
             return LEFT_OUT
         for path in [path for path in self.unused if _below(path, name)]:
             del self.unused[path]
@@ -249,7 +259,7 @@ class Binder:
                     self.unused[path] = "code is not restored: run the cell that defines it"
                 return live
             name = node.cls.partition(":")[2]
-            self.unused[path] = f"a {name} needs a pickle, which is loaded only from a trusted repository"
+            self.unused[path] = f"it is a {name}, {NEEDS_PICKLE}"
             return LEFT_OUT
         blocked = self._blocked({"node": node.number}) if self._originals is None else None
         if blocked is not None:
