@@ -40,7 +40,8 @@ than an hour: it
 
 1. lists what is that old, leaves out what any table names, and is done if nothing is left.
 2. writes a record, of nothing.
-3. reads all tables once more, and deletes what is left then and is still that old.
+3. reads all tables once more, and deletes what is left then and is still that much older than
+   the record, by the disk's clock.
 
 A writer that began longer ago than half of that hour and finds a record it does not know
 writes all of its contents once more, at new keys. So either its table is written before
@@ -194,18 +195,19 @@ def _sweep(storage: Storage, age: timedelta, report: Collected) -> None:
             _spare(storage, orphans, forsaken)
         if not orphans and not forsaken:
             return
-        storage.put([(new_record(), lambda: encode_removed([]))])
+        record = new_record()
+        storage.put([(record, lambda: encode_removed([]))])
         forsaken = _forsaken(storage, forsaken)
         # the table first: while it is there its writer takes what it names for kept
         tables = [layout.table_key(*key) for key in forsaken]
-        report.freed += storage.delete_older(tables, FORSAKEN.total_seconds())
+        report.freed += storage.delete_older(tables, FORSAKEN.total_seconds(), record)
         storage.delete_folder(*(layout.snapshot_folder(*key) for key in forsaken))
         if orphans:
             _spare(storage, orphans, forsaken)
     except Damaged as error:
         report.kept.setdefault("what killed runs left behind", str(error))
         return
-    report.freed += storage.delete_older(orphans.keys(), seconds)
+    report.freed += storage.delete_older(orphans.keys(), seconds, record)
     storage.delete_folder(*orphans.packs())
     for array in orphans.arrays():
         _tidy(storage, array)

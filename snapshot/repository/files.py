@@ -174,9 +174,16 @@ class Files:
         before = time() - seconds
         return [key for key in self.keys(prefix) if self._is_older(key, before)]
 
-    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
-        """Take those files away that nobody has written to for so long; returns their bytes."""
-        size, before = 0, time() - seconds
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those files away that are so much older than the file ``mark``; returns their bytes.
+
+        This machine's clock does not count: it may be far from that of the disk, or of who wrote them.
+        """
+        try:
+            before = os.stat(self._path(mark)).st_mtime - seconds
+        except FileNotFoundError:
+            return 0
+        size = 0
         for key in keys:
             # looked at once more: the name may have been given to something new
             if self._is_older(key, before):

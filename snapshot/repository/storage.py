@@ -57,8 +57,8 @@ class Keys(Protocol):
     def older(self, prefix: str, seconds: float) -> list[str]:
         """The keys below a prefix that nobody has written for so long, where that is known."""
 
-    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
-        """Take those of the keys away that nobody has written for so long; returns their bytes."""
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those of the keys away that are so much older than ``mark``; returns their bytes."""
 
     def delete_folders(self, prefixes: Sequence[str]) -> None:
         """Take empty folders away, where there is such a thing."""
@@ -167,10 +167,10 @@ class Storage:
         with self._asking():
             return self._keys.older(prefix, seconds)
 
-    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
-        """Take those of the keys away that nobody has written for so long; returns how many bytes they took."""
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those of the keys away that are so much older than ``mark``; returns how many bytes they took."""
         with self._asking(writing=True):
-            return self._keys.delete_older(keys, seconds)
+            return self._keys.delete_older(keys, seconds, mark)
 
     def delete_folder(self, *prefixes: str) -> None:
         """Take empty folders away; only disks have such a thing."""

@@ -150,7 +150,8 @@ class Writer:
                 if self._encoder.encode(plan.table) == table:
                     self._looked = time()
                     return plan, table
-                groups = []
+                # folders that were empty for a moment may have lost what describes them
+                groups = list(plan.groups.items()) if collecting else []
         except BaseException:
             # nothing else can name these, so a disk that was full has its space back
             remove(self._storage, own)

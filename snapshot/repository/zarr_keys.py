@@ -78,7 +78,7 @@ class ZarrKeys:
         """None: a store does not say how old something is."""
         return []
 
-    def delete_older(self, keys: Sequence[str], seconds: float) -> int:
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
         """Nothing, as :meth:`older` finds nothing."""
         return 0
 

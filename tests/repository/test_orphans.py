@@ -141,6 +141,14 @@ def test_a_table_that_cannot_be_read_keeps_what_may_be_its_own_and_all_of_them_a
     assert_whole(home, line, {2})
 
 
+def test_a_clock_that_is_days_ahead_takes_nothing_that_is_new(home, line, monkeypatch):
+    killed(home, "table")
+    monkeypatch.setattr(files, "time", lambda: time.time() + 10 * 24 * HOURS)
+    before = contents(home)
+    assert Repository(home).collect(NOW).freed == 0
+    assert contents(home) == before
+
+
 @pytest.mark.parametrize("moment", ["table", "header"])
 def test_a_writer_that_stands_still_for_long_loses_nothing_to_a_collection(example, home, line, monkeypatch, moment):
     """The collection comes right before the table, or the header, is written; all else is a week old."""
@@ -158,6 +166,7 @@ def test_a_writer_that_stands_still_for_long_loses_nothing_to_a_collection(examp
         ordinary(self, key, parts)
 
     monkeypatch.setattr(files.Files, "_write_once", slowly)
+    monkeypatch.setattr(files, "AT_ONCE", 1000)  # one after the other
     entry = example.entry({"w": example.big(9, W), "b": np.arange(4)}, 1, "first.3", run="slow")
     if moment == "table":
         writer.commit(entry)
