@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from snapshot import plain
@@ -33,6 +34,7 @@ from snapshot.kinds import PLAIN
 from snapshot.leaf_binding import LeafBinder, Leaves
 from snapshot.makeable import NEEDS_PICKLE, NO_PICKLE, Makeable
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
+from snapshot.refilling import in_order, made_with_it, partly_pickled
 from snapshot.walk import Record, attributes_kind, take
 
 
@@ -94,16 +96,19 @@ class Binder:
         self._groups: list[tuple[Any, GroupAdapter, Mapping[str, int]]] = []
         self._left: list[tuple[str, Mapping[str, int]]] = []
         self.unused: dict[str, str] = {}
+        self._refilling = False
+        self._lacking: set[str] = set()
         self._bound = LeafBinder(graph, leaves, engine, self.unused, self._blocked, self._attributes_later)
 
     def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
         """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
         bound: dict[str, Any] = {}
-        for stored, target in roots.items():
+        for stored, target in in_order(self._graph, roots, self._unpickle is not None, self._engine.registry):
             if stored in self._graph.roots:
                 found = self._bind_root(stored, live.get(target, LEFT_OUT))
                 if found is not LEFT_OUT:
                     bound[target] = found
+        bound = {target: bound[target] for target in roots.values() if target in bound}
         while self._pending or self._late:
             with suppress(RecursionError):  # tuples in tuples, thousands deep: what holds them stays as it is
                 (self._pending or self._late).popleft()()
@@ -125,7 +130,14 @@ class Binder:
             self.unused[name] = "its tuples are nested too deeply to be made anew"
             return live
         if found is LEFT_OUT and self._unpickle is not None:
-            found = self._into(live, self._from_pickle(name))
+            unpickled = self._from_pickle(name)
+            found = self._into(live, unpickled)
+            if (
+                found is unpickled
+                and found is not LEFT_OUT
+                and partly_pickled(self._graph, root, self._engine.registry)
+            ):
+                self._refill(root, found, name)
         if found is LEFT_OUT and live is not LEFT_OUT:
             return live
         return found
@@ -138,6 +150,22 @@ class Binder:
         state = (*take(kind, live)[: kind.lead], *take(kind, found)[kind.lead :])
         self._records[id(live)] = Record(live, kind, state, next(numbers))
         return live
+
+    def _refill(self, root: Any, unpickled: Any, name: str) -> None:
+        """Put the stored contents into an object whose pickle holds only a part of them."""
+        known = set(self.unused)
+        self._refilling = True
+        try:
+            self._child(root, unpickled, name)
+            while self._pending:
+                self._pending.popleft()()
+        except RecursionError:
+            self.unused[name] = "nested too deeply: what its pickle does not hold is as its class makes it"
+        finally:
+            self._refilling = False
+        # what the records lack the pickle had
+        for path in self.unused.keys() - known - self._lacking - {name}:
+            del self.unused[path]
 
     def _from_pickle(self, name: str) -> Any:
         assert self._unpickle is not None
@@ -237,13 +265,15 @@ class Binder:
     def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
         if kind.fixed:
             return self._fixed(node, kind, take(kind, live), live, path)
-        if node.kind.endswith("instance") and self._originals is None:
+        if node.kind.endswith("instance") and self._originals is None and not self._refilling:
             obstacle = self._feasible.obstacle(node.number, live, path)
             if obstacle is not None:
                 self.unused[path] = obstacle
                 return LEFT_OUT
         self._objects[node.number] = live
         self._adopted.add(id(live))
+        if self._refilling and hasattr(kind, "came_from_pickle"):
+            kind.came_from_pickle(live)
         self._later(node, lambda: self._fill(node, kind, live, path, take(kind, live)))
         return live
 
@@ -320,7 +350,19 @@ class Binder:
 
     def _state(self, node: Node, present: tuple[Any, ...], path: str) -> tuple[Any, ...] | None:
         """The stored state with each child bound; None when it cannot be completed."""
-        return match_state(node.kind, node.state, present, path, self._child)
+        inner = made_with_it(node.kind, self._engine.registry) if self._refilling else None
+        bind = self._child if inner is None else partial(self._present_child, inner)
+        return match_state(node.kind, node.state, present, path, bind)
+
+    def _present_child(self, inner: str, stored: Any, live: Any, path: str) -> Any:
+        """A child of an object from a pickle, which makes its variables, of kind ``inner``, itself."""
+        if isinstance(stored, dict) and "leaf" in stored and self._leaves.held(stored["leaf"]).leaf.kind == inner:
+            reason = "is not made with it" if live is LEFT_OUT else self._bound.misfit(stored["leaf"], live)
+            if reason is not None:
+                self.unused[path] = f"{reason}: make the object as it was, then restore again"
+                self._lacking.add(path)
+                return LEFT_OUT
+        return self._child(stored, live, path)
 
     def _later(self, node: Node, step: Callable[[], None]) -> None:
         # keys that are objects are known by then from where else they occur

@@ -78,6 +78,14 @@ class LeafBinder:
             return self._keep(number, handle, held, path, attributes) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
 
+    def misfit(self, number: int, live: Any) -> str | None:
+        """Why ``live`` cannot take a leaf; None when it can."""
+        held = self._leaves.held(number)
+        handler = self._engine.registry.handler(live)
+        if not is_leaf_adapter(handler) or handler.kind != held.leaf.kind:
+            return f"is a {type(live).__name__} here, stored was a {held.leaf.kind}"
+        return handler.misfit(live, held.form)
+
     def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
         if adapter.misfit(live, held.form) is not None:
             return False
