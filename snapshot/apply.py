@@ -142,7 +142,20 @@ class Application:
                     self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
                 if not parts.write(handle, obj):
                     self._write(handle, obj, self._target)
+        self._put_forms()
         self._tell_views()
+
+    def _put_forms(self) -> None:
+        """What beside the contents an object's own flags say."""
+        for handle in self._plan.write:
+            put = getattr(handle.adapter, "put_form", None)
+            if put is None or type(handle) is not Handle or handle not in self._present.leaves:
+                continue
+            wanted, now = self._target.leaves[handle].form, self._present.leaves[handle].form
+            if wanted is not now and wanted != now:
+                obj = handle.get()
+                self._undo.append(lambda put=put, obj=obj, form=now: put(obj, form))  # type: ignore[misc]
+                put(obj, wanted)
 
     def _tell_views(self) -> None:
         """Tell views that their memory was written: a tensor in an array's memory counts its changes itself."""
@@ -169,11 +182,21 @@ class Application:
 
     def _write_records(self) -> None:
         ordered = sorted(self._plan.records, key=lambda record: record.kind.hashes)
+        again = [record for record in ordered if id(record.owner) in self._plan.rehash] if self._plan.rehash else []
+        for record in again:
+            # taken back last, when the keys hash as they do now
+            self._where = f"an object of type {type(record.owner).__name__}"
+            before = take(record.kind, record.owner)
+            self._undo.append(lambda one=record, state=before: one.kind.rehash(one.owner, state))  # type: ignore[misc]
         for record in ordered:
             owner = self.resolve(record.owner) if type(record.owner) is Handle else record.owner
             self._where = f"an object of type {type(owner).__name__}"
+            state = self._resolve_state(record)
+            if id(record.owner) in self._plan.rehash:
+                record.kind.rehash(owner, state)  # type: ignore[attr-defined]
+                continue
             self._undo.append(_way_back(record.kind, owner))
-            record.kind.put(owner, self._resolve_state(record))
+            record.kind.put(owner, state)
 
     def _bind_names(self) -> None:
         for name, stored in self._plan.bind.items():
