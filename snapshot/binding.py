@@ -117,7 +117,7 @@ class Binder:
             # the default session may have a name too: its values are then not left over
             self.unused.update({part: reason for part, number in parts.items() if number not in taken})
         groups = {id(owner): (owner, adapter, Group({})) for owner, adapter, _ in self._groups}
-        capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names)
+        capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names, memory=self._bound.memory)
         return Bound(capture, self.unused, self._bound.made, self._bound.alive)
 
     def _bind_root(self, name: str, live: Any) -> Any:
@@ -219,7 +219,7 @@ class Binder:
         if tag == "sealed":
             self.unused[path] = f"the contents of a {content.partition(':')[2]} are in its pickle only"
             return LEFT_OUT
-        if tag in ("code", "module") and live is not LEFT_OUT:
+        if tag in ("code", "module") and live is not LEFT_OUT and not self._is_other(tag, content, live):
             return live
         value = plain.decode(stored)
         if value is plain.NOT_PLAIN:
@@ -229,6 +229,13 @@ class Binder:
         if type(live) is type(value) and tag in _COMPARED and live == value:
             return live
         return value
+
+    def _is_other(self, tag: str, content: str, live: Any) -> bool:
+        """Whether ``live`` is no newer code, as a cell's is: nothing, or another of Python's own types."""
+        if live is None:
+            return tag == "code"
+        builtin = isinstance(live, type) and live.__module__ == "builtins" and content.startswith("builtins:")
+        return builtin and plain.name_of(live) != content
 
     def _opaque(self, cls: str, live: Any, path: str) -> Any:
         if live is not LEFT_OUT and plain.name_of(type(live)) == cls:
@@ -249,6 +256,9 @@ class Binder:
             return LEFT_OUT
         kind = self._kind_of(live)
         fits = kind is not None and kind.name == node.kind and self._same_type(node, live)
+        cannot = getattr(kind, "cannot_become", None) if fits else None
+        if cannot is not None and cannot(live, node.state):
+            return self._make(node, live, path)
         if kind is not None and fits and (kind.fixed or id(live) not in self._adopted):
             return self._adopt(node, kind, live, path)
         return self._make(node, live, path)

@@ -54,6 +54,7 @@ class LeafBinder:
         self._attributes = attributes
         self._handles: dict[int, Handle] = {}
         self.held: dict[AnyHandle, Held] = {}
+        self.memory: dict[AnyHandle, int] = {}  #: what shared memory when it was stored has one number
         self.alive: list[Any] = []  #: what nothing else holds until the names are bound
         self.made: dict[AnyHandle, None] = {}  #: leaves that had to be made anew
 
@@ -72,6 +73,10 @@ class LeafBinder:
         attributes = self._graph.attributes.get(number)
         if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
             handle = self._engine.handles.of(live, handler)
+            lacking = self._not_whole(handler, live, attributes)
+            if lacking is not None:
+                self._unused[path] = lacking
+                return LEFT_OUT
             if handle in self.held:
                 # one live array cannot be two stored ones
                 return self._new_leaf(number, held, path)
@@ -85,6 +90,16 @@ class LeafBinder:
         if not is_leaf_adapter(handler) or handler.kind != held.leaf.kind:
             return f"is a {type(live).__name__} here, stored was a {held.leaf.kind}"
         return handler.misfit(live, held.form)
+
+    def _not_whole(self, adapter: LeafAdapter, live: Any, attributes: Node | None) -> str | None:
+        """Why a live frame of another length cannot take a stored one: some of it only a pickle has."""
+        if attributes is None or not getattr(adapter, "whole", False):
+            return None
+        parts = [part["leaf"] for part in attributes.state if isinstance(part, dict) and "leaf" in part]
+        shapes = [self._leaves.held(part).form.shape for part in parts]
+        if all(shape[-1:] == (len(live),) for shape in shapes if shape):
+            return None
+        return self._blocked(*attributes.state)
 
     def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
         if adapter.misfit(live, held.form) is not None:
@@ -107,6 +122,7 @@ class LeafBinder:
     def _keep(self, number: int, handle: Handle, held: Held, path: str, attributes: Node | None) -> Handle:
         self._handles[number] = handle
         view = held.leaf.view
+        self.memory[handle] = number if view is None else view.base
         if view is not None:
             # a view is written through its own memory here: its base may be another object now
             held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)

@@ -85,6 +85,10 @@ class DequeKind(ListKind):
     def take(self, obj: Any) -> State:
         return (obj.maxlen, *deque.__iter__(obj))
 
+    def cannot_become(self, obj: Any, state: State) -> bool:
+        """Its length is bounded by what it was made with."""
+        return bool(obj.maxlen != state[0])
+
     def put(self, obj: Any, state: State) -> None:
         present, members = self.take(obj)[1:], state[1:]
         for index, (old, new) in enumerate(zip(present, members)):
