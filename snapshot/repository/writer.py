@@ -25,7 +25,7 @@ from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.statistician import Statistician
-from snapshot.repository.storage import Storage
+from snapshot.repository.storage import Storage, Write
 from snapshot.repository.table import Table
 from snapshot.repository.undoing import leave_note, remove, undo
 from snapshot.timeline import parent_key
@@ -123,7 +123,9 @@ class Writer:
         """Everything but the commit key: what was planned, and the table."""
         key = layout.table_key(self._run, entry.snapshot.id)
         above = {} if self._committed else nodes.groups_of(self._run)
-        groups = [(f"{folder}/zarr.json", partial(nodes.group, about)) for folder, about in above.items()]
+        groups: list[Write] = [
+            (f"{folder}/zarr.json", partial(nodes.group, about)) for folder, about in above.items()
+        ]
         own = [key]
         table = None
         try:
