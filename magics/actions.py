@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from snapshot.model import Snapshot
     from snapshot.retention import Policy
     from snapshot.workspace import Workspace
+#: Characters of a label that a list shows.
+MOST_OF_A_LABEL = 40
 
 
 @dataclass(frozen=True)
@@ -89,28 +91,35 @@ def resume(call: Call) -> None:
 
 def list_(call: Call) -> Table:
     """``%snapshot list``: oldest first, an arrow at the one the present descends from."""
+    from snapshot.timeline import key_of, shadowed
+
     workspace, everything = call.workspace, call.given.all
     snapshots = workspace.snapshots(all=True) if everything else call.timeline()
     # describing one reads its table from disk, and the newest are what people look for
-    rows = [(*_row(snap, workspace), snap.notebook) for snap in snapshots[-MOST_ROWS:]]
+    hidden = shadowed(snapshots, workspace.run)
+    listed = snapshots[-MOST_ROWS:]
+    rows = [(*_row(snap, workspace, key_of(snap) in hidden), snap.notebook) for snap in listed]
     about = ("", "id", "label", "step", "time", "values", "size", "state", "after", "note", "notebook")
     columns: tuple[str, ...] = about
     if not everything:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     older = f"; the newest {len(rows)}" if len(rows) < len(snapshots) else ""
     notes = () if rows else ("%snapshot store NAME makes the first.",)
+    if not hidden.isdisjoint(map(key_of, listed)):
+        notes = ("A label in brackets means another snapshot, which has it too: take this one by its id.",)
     numeric = frozenset({"step", "values", "size"})
     return Table(f"{counted(len(snapshots), 'snapshot')}{older}", columns, rows, numeric, notes)
 
 
-def _row(snap: Snapshot, workspace: Workspace) -> tuple[str, ...]:
+def _row(snap: Snapshot, workspace: Workspace, hidden: bool) -> tuple[str, ...]:
     head = workspace.head
     here = head is not None and (snap.run, snap.id) == (head.run, head.id)
     parent = _parent(snap, workspace.run)
+    label = shortened(snap.label or "", MOST_OF_A_LABEL)
     return (
         "→" if here else "",
         reference_of(snap, workspace.run),
-        snap.label or "",
+        f"({label})" if hidden else label,
         f"{snap.step:,}",
         clock(snap.time),
         f"{len(snap.variables):,}",
@@ -143,6 +152,8 @@ def label(call: Call) -> None:
     remarks = [f"was {snap.label}"] if snap.label and snap.label != given.label else []
     left = bearers - _bearers(call, given.label) - {reference_of(snap, workspace.run)}
     remarks += [f"moved here from {', '.join(sorted(left))}"] if left else []
+    kept = _bearers(call, given.label) - {reference_of(snap, workspace.run)}
+    remarks += [f"{', '.join(sorted(kept))} of another run keeps it, but it means this one"] if kept else []
     now = f"{reference_of(snap, workspace.run)} is now {given.label}"
     print(f"{now} ({'; '.join(remarks)})" if remarks else now)
 
@@ -154,7 +165,7 @@ def _bearers(call: Call, label: str) -> set[str]:
 def drop(call: Call) -> None:
     """``%snapshot drop``: every reference is looked up before anything is deleted."""
     dropped = call.workspace.drop(*call.given.refs)
-    print(f"dropped {', '.join(_names(dropped))}; {counted(len(call.timeline()), 'snapshot')} left")
+    print(f"dropped {', '.join(_names(call, dropped))}; {counted(len(call.timeline()), 'snapshot')} left")
 
 
 def prune(call: Call) -> None:
@@ -168,7 +179,7 @@ def prune(call: Call) -> None:
     rules += [KeepLast(given.keep)] if given.keep is not None else []
     rules += [KeepEvery(hours=given.every)] if given.every is not None else []
     dropped = call.workspace.prune(*rules)
-    what = f"dropped {enumerated(_names(dropped))}" if dropped else "nothing to drop"
+    what = f"dropped {enumerated(_names(call, dropped))}" if dropped else "nothing to drop"
     print(f"{what}; {counted(len(call.timeline()), 'snapshot')} left")
     if given.collect and (collected := call.workspace.collect(timedelta(0))) is not None:
         print(f"{human_bytes(collected.freed)} of disk space given back")
@@ -176,8 +187,9 @@ def prune(call: Call) -> None:
             print(f"kept {what}: {why}")
 
 
-def _names(snapshots: list[Snapshot]) -> list[str]:
-    return [f"{snap.label} (#{snap.id})" if snap.label else f"#{snap.id}" for snap in snapshots]
+def _names(call: Call, snapshots: list[Snapshot]) -> list[str]:
+    ids = [reference_of(snap, call.workspace.run) for snap in snapshots]
+    return [f"{snap.label} ({name})" if snap.label else name for snap, name in zip(snapshots, ids, strict=True)]
 
 
 def assign(call: Call) -> None:
@@ -233,6 +245,9 @@ def flush(call: Call) -> None:
 
 def close(call: Call) -> None:
     """``%snapshot close``."""
+    if call.workspace.repository is None:
+        print("no repository is open, so there is none to close; snapshots are in memory (%snapshot open PATH)")
+        return
     place = _place(call.workspace)
     call.workspace.close()
     print(f"closed {place}; snapshots stay in memory from now on")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from snapshot.budget import human_bytes
 from snapshot.magics.listing import Table
-from snapshot.wording import clock, counted, enumerated
+from snapshot.wording import clock, counted, enumerated, named, reference_of, shortened
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call
@@ -23,19 +23,19 @@ _COLUMNS = ("path", "role", "shape", "type", "size", "also known as")
 
 def show(call: Call) -> Table:
     """``%snapshot show``: what one snapshot holds, or what is not held by value."""
-    snap = call.workspace[call.given.ref]
+    snap, run = call.workspace[call.given.ref], call.workspace.run
     if call.given.report:
-        title = f"{_title(snap)}: {counted(len(snap.report), 'object')} not stored by value"
+        title = f"{_title(snap, run)}: {counted(len(snap.report), 'object')} not stored by value"
         return Table(title, ("path", "reason"), list(snap.report.items()))
     names, values = stored_names(snap), snap.variables
     notes = []
     if snap.note:
         notes.append(snap.note)
     if snap.report:
-        hint = f"%snapshot show {snap.reference} --report"
+        hint = f"%snapshot show {named(snap, run)} --report"
         notes.append(f"Not stored by value: {enumerated(list(snap.report))}. {hint} says why.")
     held = f"{counted(len(names), 'name')}, {values_text(len(values))}"
-    title = f"{_title(snap)}: {held}, {human_bytes(snap.nbytes)}"
+    title = f"{_title(snap, run)}: {held}, {human_bytes(snap.nbytes)}"
     return Table(title, _COLUMNS, list(_rows(snap, names)), frozenset({"size"}), tuple(notes))
 
 
@@ -113,6 +113,6 @@ def _row(variable: Variable) -> tuple[str, ...]:
     return variable.path, str(variable.role), shape, str(variable.dtype), size, aliases
 
 
-def _title(snap: Snapshot) -> str:
-    label = f" {snap.label}" if snap.label else ""
-    return f"#{snap.id}{label}, step {snap.step:,}, {clock(snap.time)}"
+def _title(snap: Snapshot, run: str) -> str:
+    label = f" {shortened(snap.label)}" if snap.label else ""
+    return f"{reference_of(snap, run)}{label}, step {snap.step:,}, {clock(snap.time)}"

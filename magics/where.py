@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from snapshot.budget import human_bytes
 from snapshot.magics.listing import Facts, Table
-from snapshot.wording import clock, counted, enumerated
+from snapshot.wording import clock, counted, enumerated, named, reference_of, shortened
 
 if TYPE_CHECKING:
     from snapshot.magics.actions import Call
@@ -25,7 +25,7 @@ def things_stand(call: Call) -> Facts:
 
 
 def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple[str, str]]:
-    labels = list(dict.fromkeys(snap.label for snap in reversed(timeline) if snap.label))
+    labels = list(dict.fromkeys(shortened(snap.label) for snap in reversed(timeline) if snap.label))
     yield "snapshots", _present(workspace, len(timeline))
     if labels:
         yield "labels", enumerated(labels, 12)
@@ -37,7 +37,7 @@ def _facts(workspace: Workspace, timeline: Sequence[Snapshot]) -> Iterator[tuple
         yield "excluded", ", ".join(workspace.excluded)
     head = workspace.head
     if head is not None and head.report:
-        reported = f"{enumerated(list(head.report))} (%snapshot show {head.reference} --report says why)"
+        reported = f"{enumerated(list(head.report))} (%snapshot show {named(head, workspace.run)} --report says why)"
         yield "not by value", reported
     if workspace.waiting:
         yield "waiting", f"{enumerated(list(workspace.waiting))}, for variables that do not exist yet"
@@ -50,7 +50,7 @@ def _present(workspace: Workspace, number: int) -> str:
         if not number:
             return "none yet"
         return f"{number:,}; at none of them" if workspace.in_memory else f"{number:,}, of earlier runs"
-    name = f"#{head.id}" + (f" {head.label}" if head.label else "")
+    name = reference_of(head, workspace.run) + (f" {shortened(head.label)}" if head.label else "")
     return f"{number:,}; now at {name} (step {head.step:,}, {clock(head.time)})"
 
 

@@ -38,7 +38,9 @@ class Application:
         namespace: MutableMapping[str, Any],
         blocks: Blocks,
         handles: Handles,
+        path_of: Callable[[Any], str] | None = None,
     ) -> None:
+        """``path_of`` says by which path users know the owner of a record, for messages."""
         self._plan = plan
         self._target = target
         self._present = present
@@ -49,6 +51,8 @@ class Application:
         self._rebuilt: dict[int, Any] = {}
         self._undo: list[Callable[[], object]] = []
         self._where = ""
+        self._owner: Any = None
+        self._path_of = path_of
         self._fixed = {id(record.owner): record for record in plan.fixed}
 
     def run(self) -> None:
@@ -66,13 +70,23 @@ class Application:
                 self._write_records()
                 self._bind_names()
             except BaseException as error:
+                named = self._named()
                 if self._take_back() and isinstance(error, Damaged):
                     raise
                 raise RestoreFailed(
-                    f"{self._where} could not be written ({type(error).__name__}: {error}); "
+                    f"{named}{self._where} could not be written ({type(error).__name__}: {error}); "
                     "everything is as it was before the restore"
                 ) from error
         del held
+
+    def _named(self) -> str:
+        """The path of what was being written, where that is an object with one."""
+        if self._owner is None or self._path_of is None:
+            return ""
+        try:
+            return f"{self._path_of(self._owner)}: "
+        except Exception:  # a message must not hide the error it is about
+            return ""
 
     def _take_back(self) -> bool:
         """Whether everything is as it was."""
@@ -137,12 +151,26 @@ class Application:
                 if handle in parts.straight:
                     continue
                 obj = handle.get()
-                self._where = f"an object of type {type(obj).__name__}"
+                self._where, self._owner = f"an object of type {type(obj).__name__}", handle
                 if handle in self._present.leaves:
                     self._undo.append(lambda handle=handle, obj=obj: self._write(handle, obj, self._present))  # type: ignore[misc]
                 if not parts.write(handle, obj):
                     self._write(handle, obj, self._target)
+        self._owner = None
+        self._put_forms()
         self._tell_views()
+
+    def _put_forms(self) -> None:
+        """What beside the contents an object's own flags say."""
+        for handle in self._plan.write:
+            put = getattr(handle.adapter, "put_form", None)
+            if put is None or type(handle) is not Handle or handle not in self._present.leaves:
+                continue
+            wanted, now = self._target.leaves[handle].form, self._present.leaves[handle].form
+            if wanted is not now and wanted != now:
+                obj = handle.get()
+                self._undo.append(lambda put=put, obj=obj, form=now: put(obj, form))  # type: ignore[misc]
+                put(obj, wanted)
 
     def _tell_views(self) -> None:
         """Tell views that their memory was written: a tensor in an array's memory counts its changes itself."""
@@ -169,11 +197,23 @@ class Application:
 
     def _write_records(self) -> None:
         ordered = sorted(self._plan.records, key=lambda record: record.kind.hashes)
+        again = [record for record in ordered if id(record.owner) in self._plan.rehash] if self._plan.rehash else []
+        for record in again:
+            # taken back last, when the keys hash as they do now
+            self._where = f"an object of type {type(record.owner).__name__}"
+            before = take(record.kind, record.owner)
+            self._undo.append(lambda one=record, state=before: one.kind.rehash(one.owner, state))  # type: ignore[misc]
         for record in ordered:
             owner = self.resolve(record.owner) if type(record.owner) is Handle else record.owner
-            self._where = f"an object of type {type(owner).__name__}"
+            self._where, self._owner = f"an object of type {type(owner).__name__}", record.owner
+            state = self._resolve_state(record)
+            if id(record.owner) in self._plan.rehash:
+                record.kind.rehash(owner, state)  # type: ignore[attr-defined]
+                continue
             self._undo.append(_way_back(record.kind, owner))
-            record.kind.put(owner, self._resolve_state(record))
+            record.kind.put(owner, state)
+
+        self._owner = None
 
     def _bind_names(self) -> None:
         for name, stored in self._plan.bind.items():

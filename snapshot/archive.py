@@ -23,7 +23,7 @@ from snapshot.repository.entry import StoredEntry
 from snapshot.repository.runs import new_run_name
 from snapshot.selection import not_found
 from snapshot.stored_leaves import LeavesInMemory, LeavesOnDisk
-from snapshot.timeline import key_of
+from snapshot.timeline import SnapshotKey, key_of
 from snapshot.unpickling import Streams
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Archive:
         try:
             with self._outbox.disk:
                 timeline = self.repository.timeline
+                self._outbox.notice(self.repository.parents_of_gone)
         except RepositoryError as error:
             warnings.warn(f"only what this kernel stored is known now: {error}", SnapshotWarning, stacklevel=4)
             return []
@@ -119,6 +120,16 @@ class Archive:
         return self._outbox.state(snapshot) if self._outbox is not None else "memory only"
 
     @property
+    def gone(self) -> Mapping[SnapshotKey, SnapshotKey | None]:
+        """What of other runs was dropped, by whomever, as of the last look at the disk -> its parent."""
+        gone = self.repository.parents_of_gone if self.repository is not None else {}
+        return {key: parent for key, parent in gone.items() if key[0] != self.run}
+
+    def was_dropped_elsewhere(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot of this run was dropped on disk by another kernel, and is in memory only since."""
+        return self._outbox is not None and self._outbox.was_dropped_elsewhere(snapshot)
+
+    @property
     def progress(self) -> Progress:
         """How far writing is."""
         return self._outbox.progress if self._outbox is not None else Progress(0, 0, 0)
@@ -126,10 +137,11 @@ class Archive:
     def settle(self) -> None:
         """At the beginning of a call: say what failed since the last one, hold on to what others dropped.
 
-        What failed is a :class:`SnapshotWarning`.
+        What failed, or is gone with the repository, is a :class:`SnapshotWarning`.
         """
         if self._outbox is not None:
             self._outbox.settle()
+            self._outbox.look_for_repository()
             self._outbox.hold_dropped()
 
     def bind(

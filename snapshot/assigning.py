@@ -21,6 +21,17 @@ from snapshot.placing import position_of
 from snapshot.plan import Choice
 from snapshot.selection import not_found
 from snapshot.walk import Record
+from snapshot.wording import found
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """TypeError unless these are values by path."""
+    example = "{'model.0.weight': array}"
+    if not isinstance(values, Mapping):
+        raise TypeError(f"assign takes values by path, such as {example}, not {found(values)}.")
+    wrong = next((path for path in values if not isinstance(path, str)), None)
+    if wrong is not None:
+        raise TypeError(f"assign takes values by path, such as {example}; {found(wrong)} is no path: give text.")
 
 
 def assigned(

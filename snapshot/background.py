@@ -100,9 +100,9 @@ class Background:
         job.over()
         return True
 
-    def wait_for(self, job: Job) -> None:
-        """Return when a job is over."""
-        self._wait(lambda: job not in self._waiting)
+    def wait_until(self, is_over: Callable[[], bool]) -> None:
+        """Return when ``is_over`` says so, which is asked after each job."""
+        self._wait(is_over)
 
     def wait_for_next(self) -> bool:
         """Return when one more job is over; False at once when there is none."""

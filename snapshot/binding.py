@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from snapshot import plain
@@ -30,8 +31,9 @@ from snapshot.graph import CODE_KINDS, Graph, Node
 from snapshot.handles import AnyHandle, Handle, numbers
 from snapshot.kinds import PLAIN
 from snapshot.leaf_binding import LeafBinder, Leaves
-from snapshot.makeable import Makeable
+from snapshot.makeable import NEEDS_PICKLE, Makeable
 from snapshot.matching import LEFT_OUT, is_keyed_by_reference, match_state
+from snapshot.refilling import in_order, made_with_it, partly_pickled
 from snapshot.remaking import Remaking
 from snapshot.unpickling import Streams
 from snapshot.walk import Record, attributes_kind, take
@@ -96,6 +98,8 @@ class Binder:
         self._groups: list[tuple[Any, GroupAdapter, Mapping[str, int]]] = []
         self._left: list[tuple[str, Mapping[str, int]]] = []
         self.unused: dict[str, str] = {}
+        self._refilling = False
+        self._lacking: set[str] = set()
         self._bound = LeafBinder(graph, leaves, engine, self.unused, self._blocked, self._attributes_later)
         self._bound.counterparts = self._counterparts
         self._remaking: Remaking | None = None
@@ -107,7 +111,8 @@ class Binder:
     def bind(self, roots: Mapping[str, str], live: Mapping[str, Any], names: Mapping[str, Any]) -> Bound:
         """``roots`` maps stored names to live ones; ``live`` holds the live objects."""
         found: dict[str, Any] = {}
-        there = {name: live.get(target, LEFT_OUT) for name, target in roots.items() if name in self._graph.roots}
+        order = in_order(self._graph, roots, self._remaking is not None, self._engine.registry)
+        there = {name: live.get(target, LEFT_OUT) for name, target in order if name in self._graph.roots}
         for step in self._steps(there):
             for stored in step:
                 found[stored] = self._bind_root(stored, there[stored])
@@ -118,16 +123,17 @@ class Binder:
                 if found[stored] is LEFT_OUT and there[stored] is not LEFT_OUT:
                     found[stored] = self._remake(stored, there[stored])
             self._fill_all()
-        bound = {roots[stored]: found[stored] for stored in there if found[stored] is not LEFT_OUT}
+        bound = {roots[name]: found[name] for name in roots if found.get(name, LEFT_OUT) is not LEFT_OUT}
         for stored, made, records in self._remaking.finish() if self._remaking is not None else ():
             bound[roots[stored]] = made
-            self._records.update(records)
+            # what was put into an object of a pickle knows of the live ones already
+            self._records = {**records, **self._records}
         taken = {number for _, _, parts in self._groups for number in parts.values()}
         for reason, parts in self._left:
             # the default session may have a name too: its values are then not left over
             self.unused.update({part: reason for part, number in parts.items() if number not in taken})
         groups = {id(owner): (owner, adapter, Group({})) for owner, adapter, _ in self._groups}
-        capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names)
+        capture = Capture(bound, {}, self._records, self._bound.held, groups, {}, names, memory=self._bound.memory)
         return Bound(capture, self.unused, self._bound.made, self._bound.alive)
 
     def _steps(self, there: Mapping[str, Any]) -> list[list[str]]:
@@ -157,10 +163,39 @@ class Binder:
 
     def _remake(self, name: str, live: Any) -> Any:
         """What a pickle makes of a name, if there is one; else what is there."""
-        if "group" in self._graph.roots[name]:
+        root = self._graph.roots[name]
+        if "group" in root:
             return LEFT_OUT
-        found = self._remaking.make(name, live) if self._remaking is not None else LEFT_OUT
-        return live if found is LEFT_OUT else found
+        if self._remaking is None:
+            return live
+        found = self._remaking.make(name, live)
+        if found is LEFT_OUT:
+            return live
+        if found is not live and partly_pickled(self._graph, root, self._engine.registry):
+            self._refill(root, found, name)
+        return found
+
+    def _refill(self, root: Any, unpickled: Any, name: str) -> None:
+        """Put the stored contents into an object whose pickle holds only a part of them."""
+        known = set(self.unused)
+        others, self._pending = self._pending, deque()
+        self._refilling = True
+        try:
+            self._child(root, unpickled, name)
+            while self._pending:
+                self._pending.popleft()()
+        except RecursionError:
+            self.unused[name] = "nested too deeply: what its pickle does not hold is as its class makes it"
+        finally:
+            self._refilling = False
+            self._pending = others
+        # what the records lack the pickle had
+        for path in self.unused.keys() - known - self._lacking - {name}:
+            del self.unused[path]
+
+    def _is_offered(self, number: int) -> bool:
+        """Whether an object is what a pickle made."""
+        return self._remaking is not None and number in self._remaking.offered
 
     def _adopt_counterpart(self, number: int, path: str) -> None:
         if number in self._counterparts and number in self._graph.nodes:
@@ -196,7 +231,7 @@ class Binder:
         if tag == "sealed":
             self.unused[path] = f"the contents of a {content.partition(':')[2]} are in its pickle only"
             return LEFT_OUT
-        if tag in ("code", "module") and live is not LEFT_OUT:
+        if tag in ("code", "module") and live is not LEFT_OUT and not self._is_other(tag, content, live):
             return live
         value = plain.decode(stored)
         if value is plain.NOT_PLAIN:
@@ -206,6 +241,13 @@ class Binder:
         if type(live) is type(value) and tag in _COMPARED and live == value:
             return live
         return value
+
+    def _is_other(self, tag: str, content: str, live: Any) -> bool:
+        """Whether ``live`` is no newer code, as a cell's is: nothing, or another of Python's own types."""
+        if live is None:
+            return tag == "code"
+        builtin = isinstance(live, type) and live.__module__ == "builtins" and content.startswith("builtins:")
+        return builtin and plain.name_of(live) != content
 
     def _opaque(self, cls: str, live: Any, path: str) -> Any:
         if live is not LEFT_OUT and plain.name_of(type(live)) == cls:
@@ -219,7 +261,10 @@ class Binder:
 
     def _node(self, number: int, live: Any, path: str) -> Any:
         if number in self._objects:
-            return self._objects[number]
+            found = self._objects[number]
+            if not self._refilling or id(found) in self._adopted or not self._is_offered(number):
+                return found
+            live = found
         if live is LEFT_OUT:
             live = self._counterparts.get(number, LEFT_OUT)
         node = self._graph.nodes.get(number)
@@ -228,6 +273,9 @@ class Binder:
             return LEFT_OUT
         kind = self._kind_of(live)
         fits = kind is not None and kind.name == node.kind and self._same_type(node, live)
+        cannot = getattr(kind, "cannot_become", None) if fits else None
+        if cannot is not None and cannot(live, node.state):
+            return self._make(node, live, path)
         if kind is not None and fits and (kind.fixed or id(live) not in self._adopted):
             return self._adopt(node, kind, live, path)
         return self._make(node, live, path)
@@ -244,13 +292,15 @@ class Binder:
     def _adopt(self, node: Node, kind: Kind, live: Any, path: str) -> Any:
         if kind.fixed:
             return self._fixed(node, kind, take(kind, live), live, path)
-        if node.kind.endswith("instance") and self._originals is None:
+        if node.kind.endswith("instance") and self._originals is None and not self._refilling:
             obstacle = self._feasible.obstacle(node.number, live, path)
             if obstacle is not None:
                 self.unused[path] = obstacle
                 return LEFT_OUT
         self._objects[node.number] = live
         self._adopted.add(id(live))
+        if self._refilling and hasattr(kind, "came_from_pickle"):
+            kind.came_from_pickle(live)
         self._later(node, lambda: self._fill(node, kind, live, path, take(kind, live)))
         return live
 
@@ -266,7 +316,7 @@ class Binder:
                     self.unused[path] = "code is not restored: run the cell that defines it"
                 return live
             name = node.cls.partition(":")[2]
-            self.unused[path] = f"a {name} needs a pickle, which is loaded only from a trusted repository"
+            self.unused[path] = f"it is a {name}, {NEEDS_PICKLE}"
             return LEFT_OUT
         blocked = self._blocked({"node": node.number}) if self._originals is None else None
         if blocked is not None:
@@ -327,7 +377,19 @@ class Binder:
 
     def _state(self, node: Node, present: tuple[Any, ...], path: str) -> tuple[Any, ...] | None:
         """The stored state with each child bound; None when it cannot be completed."""
-        return match_state(node.kind, node.state, present, path, self._child)
+        inner = made_with_it(node.kind, self._engine.registry) if self._refilling else None
+        bind = self._child if inner is None else partial(self._present_child, inner)
+        return match_state(node.kind, node.state, present, path, bind)
+
+    def _present_child(self, inner: str, stored: Any, live: Any, path: str) -> Any:
+        """A child of an object from a pickle, which makes its variables, of kind ``inner``, itself."""
+        if isinstance(stored, dict) and "leaf" in stored and self._leaves.held(stored["leaf"]).leaf.kind == inner:
+            reason = "is not made with it" if live is LEFT_OUT else self._bound.misfit(stored["leaf"], live)
+            if reason is not None:
+                self.unused[path] = f"{reason}: make the object as it was, then restore again"
+                self._lacking.add(path)
+                return LEFT_OUT
+        return self._child(stored, live, path)
 
     def _later(self, node: Node, step: Callable[[], None]) -> None:
         # keys that are objects are known by then from where else they occur

@@ -46,6 +46,7 @@ class Capture:
     failed: Mapping[AnyHandle, str] = field(default_factory=dict)
     sealed: Collection[int] = ()  #: ids of objects whose unchanging contents only a pickle has
     observed: bool = False  #: who shares memory with whom is as it was seen, and not put together from parts
+    memory: Mapping[AnyHandle, int] = field(default_factory=dict)  #: from disk: what shared memory has one number
     paths: Any = None  #: filled in by snapshot.paths when first asked for
 
     @cached_property

@@ -22,6 +22,7 @@ from snapshot.shelf import Shelf
 from snapshot.status import RestoreStatus
 from snapshot.undo_stack import Before, UndoStack
 from snapshot.walk import collector_paused
+from snapshot.wording import named
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Changes:
     ) -> RestoreStatus:
         """Make ``bound`` true; ``whole`` makes ``head`` what the present descends from."""
         with self._swept():
-            step = self._plan(bound.capture, choice, head.reference, bound, thorough=dry_run)
+            name = named(head, self._shelf.run)
+            step = self._plan(bound.capture, choice, name, bound, thorough=dry_run)
             if dry_run:
                 status = step.describe()
                 status.dry_run = True
@@ -81,7 +83,7 @@ class Changes:
                 return status
             # a change that is made is also noted, so that it can be taken back
             with interrupts_wait():
-                self._make(step, step.target, f"restore {head.reference}")
+                self._make(step, step.target, f"restore {name}")
                 if whole:
                     self._shelf.stand_on(head)
             # after the stored values: an initializer may read them

@@ -19,7 +19,6 @@ from snapshot.cutting import spans
 from snapshot.handles import AnyHandle
 from snapshot.pool import Blocks
 from snapshot.sources import Sources
-from snapshot.staging import Bytes
 from snapshot.threads import ALONE, in_threads
 
 
@@ -33,9 +32,10 @@ class Digested(NamedTuple):
 
 
 class _Block(NamedTuple):
-    memory: Bytes
     leaf: int  #: its position among the large ones
     position: int  #: of the block in the leaf
+    start: int  #: first byte
+    stop: int
 
 
 def in_memory_order(array: Array) -> tuple[str, Array]:
@@ -65,20 +65,21 @@ def digest_large(
     digests: list[list[bytes]] = []
     parts: list[_Block] = []
     for leaf, (_, _, memory) in enumerate(large):
-        flat = flat_bytes(memory)
         where = spans(memory.shape, memory.itemsize)
         digests.append([b""] * len(where))
-        parts += [_Block(flat[start:stop], leaf, position) for position, (start, stop) in enumerate(where)]
+        parts += [_Block(leaf, position, start, stop) for position, (start, stop) in enumerate(where)]
     copied = [0] * len(parts)
 
     def digest(number: int) -> None:
-        part = parts[number]
-        if large[part.leaf][0] in new:
-            digests[part.leaf][part.position], copied[number] = blocks.add(part.memory)
+        leaf, position, start, stop = parts[number]
+        handle, _, array = large[leaf]
+        memory = flat_bytes(array)[start:stop]
+        if handle in new:
+            digests[leaf][position], copied[number] = blocks.add(memory)
         else:
-            digests[part.leaf][part.position] = xxh3_128_digest(part.memory.data)
+            digests[leaf][position] = xxh3_128_digest(memory.data)
 
-    in_threads(digest, range(len(parts)), lambda number: parts[number].memory.nbytes)
+    in_threads(digest, range(len(parts)), lambda number: parts[number].stop - parts[number].start)
     added: dict[AnyHandle, int] = {}
     for part, nbytes in zip(parts, copied, strict=True):
         if nbytes:

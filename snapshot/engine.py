@@ -214,12 +214,20 @@ class Engine:
 
         Raises :class:`RestoreFailed`, and everything is as it was.
         """
+        about = (
+            target,
+            present,
+            self.namespace,
+            self.blocks,
+            self.handles,
+            lambda owner: self.paths(target).of(owner),
+        )
         try:
             with suppress(Damaged):
-                return Application(made, target, present, self.namespace, self.blocks, self.handles).run()
+                return Application(made, *about).run()
             self._leave_out_lost(made, target, near=True)
             try:
-                Application(made, target, present, self.namespace, self.blocks, self.handles).run()
+                Application(made, *about).run()
             except Damaged as error:
                 raise RestoreFailed(f"{error}; everything is as it was before the restore") from error
         finally:

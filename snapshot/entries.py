@@ -39,13 +39,20 @@ class Entries:
         self._last: Capture | None = None
         self._paths: Paths | None = None
         self._leaves: dict[AnyHandle, StoredLeaf] = {}
+        self._named: tuple[StoredLeaf, ...] = ()
 
     def of(
-        self, snapshot: Snapshot, block: Callable[[bytes], Any], wrote: Callable[[int], None]
+        self,
+        snapshot: Snapshot,
+        block: Callable[[bytes], Any],
+        wrote: Callable[[int], None],
+        *,
+        pickled: bool = True,
     ) -> tuple[Entry, int]:
         """The entry of a snapshot in memory, and how many bytes of it are not shared with the entry before.
 
         ``block`` returns the bytes of a digest, ``wrote`` is told what is written; blocks are not counted.
+        Without ``pickled`` nothing of live objects is read but their types.
         """
         content = snapshot.content
         assert isinstance(content, MemoryContent)
@@ -55,17 +62,17 @@ class Entries:
             self._groups = encode_groups(capture, self._groups)
         self._last = capture
         numbers = numbers_of(capture)
-        pickled = self._pickles.of(capture)
+        made = self._pickles.of(capture) if pickled else pickling.Pickled()
         entry = Entry(
             snapshot=bare(snapshot),
-            leaves=tuple(self._leaves.values()),
+            leaves=self._named,
             records={name: data for name, (_, data) in self._groups.items()},
             names=content.names,
             report=content.report,
             block=block,
-            pickles=pickled.streams,
-            joined=pickled.joined,
-            sign=signer() if pickled.streams else None,
+            pickles=made.streams,
+            joined=made.joined,
+            sign=signer() if made.streams else None,
             plain=tuple(number_variable(name, value) for name, value in numbers.items()),
             numbers={name: value for name, value in numbers.items() if not isinstance(value, _WIDER)},
             wrote=wrote,
@@ -76,6 +83,8 @@ class Entries:
 
     def _name_leaves(self, capture: Capture) -> None:
         paths = self._engine.paths(capture)
+        if paths is self._paths and self._last is not None and capture.leaves is self._last.leaves:
+            return
         known = self._leaves if paths is self._paths else {}
         found: dict[AnyHandle, StoredLeaf] = {}
         for handle, held in capture.leaves.items():
@@ -84,7 +93,7 @@ class Entries:
                 path, role, aliases = paths.leaves.get(handle, ("", held.form.role, ()))
                 stored = StoredLeaf(handle.number, path, role, held.form.dtype, held.leaf, aliases)
             found[handle] = stored
-        self._paths, self._leaves = paths, found
+        self._paths, self._leaves, self._named = paths, found, tuple(found.values())
 
 
 def bare(snapshot: Snapshot) -> Snapshot:

@@ -13,11 +13,10 @@ from typing import Any
 from snapshot import plain
 from snapshot.adapters.protocol import is_kind
 from snapshot.graph import CODE_KINDS, Graph
+from snapshot.makeable import NEEDS_PICKLE
 from snapshot.matching import LEFT_OUT, match_state
 from snapshot.registry import Registry
 from snapshot.walk import take
-
-_PICKLE = "which needs a pickle, loaded only from a trusted repository"
 
 
 class Feasibility:
@@ -44,7 +43,7 @@ class Feasibility:
             return stored
         ((tag, content),) = stored.items()
         if tag == "sealed":
-            return self._refuse(f"{path} is a {content.partition(':')[2]}, {_PICKLE}")
+            return self._refuse(f"{path} is a {content.partition(':')[2]}, {NEEDS_PICKLE}")
         if tag == "leaf" and (reason := self._refused(content)) is not None:
             return self._refuse(f"{path} {reason}")
         if tag == "node":
@@ -68,7 +67,7 @@ class Feasibility:
             for part in node.state:
                 self._look(part, LEFT_OUT, path)
         else:
-            return self._refuse(f"{path} is a {node.cls.partition(':')[2]}, {_PICKLE}")
+            return self._refuse(f"{path} is a {node.cls.partition(':')[2]}, {NEEDS_PICKLE}")
         return node
 
     def _refuse(self, obstacle: str) -> Any:

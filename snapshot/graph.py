@@ -16,6 +16,7 @@ from typing import Any
 from xxhash import xxh3_64_hexdigest
 
 from snapshot import plain
+from snapshot.adapters.objects import is_bare_member
 from snapshot.capture import Capture
 from snapshot.handles import Handle, PartHandle
 from snapshot.registry import PLAIN_KINDS
@@ -100,7 +101,7 @@ def needs_pickle(name: str, capture: Capture) -> bool:
         if id(child) in seen or (type(child) is Handle and not getattr(child.adapter, "whole", False)):
             continue
         seen.add(id(child))
-        if record is None:
+        if record is None or is_bare_member(child):
             if plain.encode(child) is plain.NOT_PLAIN and id(child) not in capture.groups:
                 return True
             continue
@@ -161,7 +162,7 @@ def _child(child: Any, capture: Capture, own: dict[int, Any] | None) -> Any:
     if type(child) is Handle:  # could not be read, or was not wanted: it stays what it is
         return {"opaque": plain.name_of(type(child.get()))}
     record = capture.records.get(id(child))
-    if record is not None and record.owner is child:
+    if record is not None and record.owner is child and not is_bare_member(child):
         return {"node": record.number}
     sealed = id(child) in capture.sealed
     found = plain.NOT_PLAIN if sealed else plain.encode(child)

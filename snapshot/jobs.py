@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import count
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,14 @@ QUICK = 64 * 1024 * 1024
 _PIECE = 0.25
 
 
+#: Jobs that are tried again keep the order in which they were asked for.
+_order = count()
+
+
+class Waits(Exception):
+    """What a change is about is not on disk yet, and is still to be tried again."""
+
+
 class Unwanted(Exception):
     """A snapshot was dropped, or its store interrupted, while it was written."""
 
@@ -32,6 +41,7 @@ class Write:
     entry: Entry
 
     def __init__(self, outbox: Outbox, nbytes: int) -> None:
+        self.order = next(_order)
         self.nbytes = nbytes
         self.unwanted = False
         self.held: tuple[bytes, ...] = ()
@@ -41,8 +51,19 @@ class Write:
         self._paused = ExitStack()
         self._soon = 0.0
 
+    @property
+    def number(self) -> int:
+        """Of the snapshot."""
+        return self.entry.snapshot.id
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"#{self.number}"
+
     def hold(self) -> None:
         """Keep its blocks in the pool, even if the snapshot is dropped meanwhile."""
+        self._sizes = []  # of an earlier attempt
         self.held = tuple(digest for one in self.entry.leaves for digest in one.leaf.blocks)
         self._outbox.blocks.retain(self.held)
 
@@ -81,6 +102,7 @@ class Write:
     def over(self) -> None:
         self._paused.close()
         self._outbox.blocks.give_back(self._borrowed)
+        self._borrowed = []
         self._outbox.over(self)
 
 
@@ -90,19 +112,25 @@ class Change:
     nbytes = 0
 
     def __init__(self, outbox: Outbox, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
+        self.order = next(_order)
+        self.number = number
+        self.what = what
         self._outbox = outbox
-        self._number = number
-        self._what = what
         self._change = change
 
     def run(self) -> None:
-        snapshot = self._outbox.stored(self._number)
+        snapshot = self._outbox.stored(self.number)
         if snapshot is not None:
             with self._outbox.disk:
                 self._change(snapshot)
+            self._outbox.unwritten.succeeded(self.what)
+        elif self._outbox.unwritten.has(self.number):
+            raise Waits
 
     def failed(self, error: BaseException) -> None:
-        self._outbox.could_not(self._what, error)
+        self._outbox.unwritten.add(self)
+        if not isinstance(error, Waits):
+            self._outbox.unwritten.could_not(self.what, error)
 
     def over(self) -> None:
         pass

@@ -1,7 +1,9 @@
 """Which names lead to the same objects, so that what only a pickle can make is pickled once for all of them.
 
 Arrays join nothing: every stream refers to them by number. Nor do classes, which
-cloudpickle finds again whatever stream they came in.
+cloudpickle finds again whatever stream they came in, nor objects that write a file of
+their own into a pickle, as Keras's do: what such a pickle makes is known by its path
+(:mod:`snapshot.refilling`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from snapshot.walk import Record
 
 
 class Reached(NamedTuple):
-    """What can be reached from one root: every record, those that only classes lead to last.
+    """What can be reached from one root: every record, those that cannot be shared by a pickle last.
 
     The first ``own`` of them can be shared with another name, and so can the objects whose
     ids are ``sealed``.
@@ -68,10 +70,10 @@ def is_whole(handle: Handle) -> bool:
 
 
 def reached_from(root: Any, capture: Capture) -> Reached:
-    """Everything behind a root; classes, and what only they lead to, come last."""
+    """Everything behind a root; classes, what is pickled in part, and what only those lead to, come last."""
     known, sealed = capture.records, capture.sealed
     records: dict[int, Record] = {}
-    classes: list[Any] = []
+    others: list[Any] = []
     found: list[int] = []
     stack = [root]
     while stack:
@@ -83,20 +85,20 @@ def reached_from(root: Any, capture: Capture) -> Reached:
                 found.append(key)
         elif key not in records:
             kind = record.kind
-            if kind is CLASS:
-                classes.append(child)
+            if kind is CLASS or getattr(kind, "partly_pickled", None) is not None:
+                others.append(child)
                 continue
             records[key] = record
             if not record.flat:
                 stack += record.state[kind.lead :]
     own = len(records)
-    while classes:
-        child = classes.pop()
+    while others:
+        child = others.pop()
         record = known.get(id(child))
         if record is not None and id(child) not in records:
             records[id(child)] = record
             if not record.flat:
-                classes += record.state[record.kind.lead :]
+                others += record.state[record.kind.lead :]
     return Reached(root, tuple(records.values()), own, tuple(found))
 
 

@@ -58,6 +58,7 @@ class LeafBinder:
         self._handles: dict[int, Handle] = {}
         self.counterparts: Mapping[int, Any] = {}  #: live objects of names that are not bound, by number
         self.held: dict[AnyHandle, Held] = {}
+        self.memory: dict[AnyHandle, int] = {}  #: what shared memory when it was stored has one number
         self.alive: list[Any] = []  #: what nothing else holds until the names are bound
         self.made: dict[AnyHandle, None] = {}  #: leaves that had to be made anew
 
@@ -93,11 +94,33 @@ class LeafBinder:
         attributes = self._graph.attributes.get(number)
         if is_leaf_adapter(handler) and handler.kind == held.leaf.kind and self._takes(handler, live, number, held):
             handle = self._engine.handles.of(live, handler)
+            lacking = self._not_whole(handler, live, attributes)
+            if lacking is not None:
+                self._unused[path] = lacking
+                return LEFT_OUT
             if handle in self.held:
                 # one live array cannot be two stored ones
                 return self._new_leaf(number, held, path)
             return self._keep(number, handle, held, path, attributes) if self._load(number, path) else handle
         return self._new_leaf(number, held, path)
+
+    def misfit(self, number: int, live: Any) -> str | None:
+        """Why ``live`` cannot take a leaf; None when it can."""
+        held = self._leaves.held(number)
+        handler = self._engine.registry.handler(live)
+        if not is_leaf_adapter(handler) or handler.kind != held.leaf.kind:
+            return f"is a {type(live).__name__} here, stored was a {held.leaf.kind}"
+        return handler.misfit(live, held.form)
+
+    def _not_whole(self, adapter: LeafAdapter, live: Any, attributes: Node | None) -> str | None:
+        """Why a live frame of another length cannot take a stored one: some of it only a pickle has."""
+        if attributes is None or not getattr(adapter, "whole", False):
+            return None
+        parts = [part["leaf"] for part in attributes.state if isinstance(part, dict) and "leaf" in part]
+        shapes = [self._leaves.held(part).form.shape for part in parts]
+        if all(shape[-1:] == (len(live),) for shape in shapes if shape):
+            return None
+        return self._blocked(*attributes.state)
 
     def _takes(self, adapter: LeafAdapter, live: Any, number: int, held: Held) -> bool:
         if adapter.misfit(live, held.form) is not None:
@@ -120,6 +143,7 @@ class LeafBinder:
     def _keep(self, number: int, handle: Handle, held: Held, path: str, attributes: Node | None) -> Handle:
         self._handles[number] = handle
         view = held.leaf.view
+        self.memory[handle] = number if view is None else view.base
         if view is not None:
             # a view is written through its own memory here: its base may be another object now
             held = Held(put_contents(held.leaf, self._leaves.contents(number), self._engine.blocks), held.form)

@@ -6,12 +6,15 @@ from collections.abc import Container
 from typing import Any
 
 from snapshot import plain
-from snapshot.graph import Graph
+from snapshot.graph import CODE_KINDS, Graph
 from snapshot.kinds import adapter_named
 from snapshot.leaf_binding import Leaves
 from snapshot.registry import Registry
 
-_PICKLE = "that needs a pickle, which only a trusted repository may load"
+#: What is said of an object that is neither found nor made from plain parts.
+NEEDS_PICKLE = "which needs a pickle, loaded only from a trusted repository"
+#: And where there is no pickle of it, which trust would not change.
+NO_PICKLE = "which could not be pickled, so it ended with its kernel"
 
 
 class Makeable:
@@ -38,7 +41,7 @@ class Makeable:
             part = stack.pop()
             held = part.get("opaque") or part.get("sealed")
             if held is not None:
-                return f"it holds a {str(held).partition(':')[2]} {_PICKLE}"
+                return f"it holds a {str(held).partition(':')[2]}, {NEEDS_PICKLE}"
             if "leaf" in part and (reason := self.refused(part["leaf"])) is not None:
                 return f"what it holds {reason}"
             current: Any = part.get("node")
@@ -47,7 +50,12 @@ class Makeable:
                 continue
             seen.add(current)
             if not self._registry.makeable(node.kind, plain.locate(node.cls)):
-                return f"it holds a {node.cls.partition(':')[2]} {_PICKLE}"
+                name = node.cls.partition(":")[2]
+                if node.kind in CODE_KINDS:
+                    return (
+                        f"it holds {name.partition('|')[0]}, and code is not restored: run the cell that defines it"
+                    )
+                return f"it holds a {name}, {NEEDS_PICKLE}"
             stack.extend(part for part in node.state if isinstance(part, dict))
         self._known |= seen
         return None

@@ -77,6 +77,8 @@ def _items(stored: State, present: State, path: str, bind: Bind) -> State | None
     keys, values = [], []
     for stored_key, stored_value in zip(stored[:half], stored[half:]):
         key = bind(stored_key, LEFT_OUT, f"{path} (a key)")
+        if key is LEFT_OUT and isinstance(stored_key, dict) and "node" in stored_key:
+            return None  # without its keys a dict would be emptied
         if key is LEFT_OUT:
             continue
         key, live = live_values.get(_identity(key), (key, LEFT_OUT))

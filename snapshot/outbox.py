@@ -3,7 +3,8 @@
 The owner of all this is the archive. :class:`Outbox` gives each change of what is on
 disk (a snapshot, its label, its end) to one :class:`~snapshot.background.Background`, so
 that they happen in the order in which they were asked for, and knows where each snapshot
-stands. What fails is said at the next call; the snapshot stays in memory.
+stands. What fails is said at the next call; the snapshot stays in memory, and is tried
+again (:mod:`snapshot.unwritten`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from snapshot.background import Background, finish_at_exit
 from snapshot.budget import human_bytes
@@ -27,7 +29,9 @@ from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.places import Place, Stored, places_of
-from snapshot.timeline import key_of
+from snapshot.timeline import SnapshotKey, key_of
+from snapshot.unwritten import Again, Unwritten, reason_of
+from snapshot.vanished import described, lost_paths, not_there, sources_in
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -40,6 +44,8 @@ MOST_WAITING = 64
 UNWRITTEN = 0.25
 #: After so many seconds without a store the numbers for plots are computed.
 QUIET = 0.25
+#: Why a snapshot of this run is in memory only.
+DROPPED_ELSEWHERE = "another kernel dropped it on disk"
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Outbox:
         self.writer = writer
         self.disk = forked_lock()  #: held while the repository is read, or changed otherwise than by its writer
         self._lock = lock
+        self._engine = engine
         self.blocks = engine.blocks
         self.blocks.elsewhere = self._elsewhere
         self._entries = Entries(engine)
@@ -79,15 +86,24 @@ class Outbox:
         self._stored: dict[int, Stored] = {}
         self._reasons: dict[int, str] = {}
         self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
-        self._unsaid: deque[tuple[str, str]] = deque()  #: (what failed, why)
+        self._contents: WeakValueDictionary[int, MemoryContent] = WeakValueDictionary()  #: of those not dropped
+        self._root: bytes | None = None  #: by which the repository is known again
+        self._replaced = False  #: the thread has found another one
+        with suppress(RepositoryError):
+            self._root = repository.identity()
+        self._labels: dict[int, str | None] = {}  #: those given, or taken away, since the store
+        self.unwritten = Unwritten()
         self._unreleased: deque[tuple[bytes, ...]] = deque()
         self._gone: list[Stored] = []
+        self._dropped: set[Stored] = set()
         renew_after_fork(self)
         finish_at_exit(self)
 
     def begin_anew(self) -> None:
         """In a forked process: what the parent was writing is the parent's to write."""
-        self._reasons.update(dict.fromkeys(self._jobs, "the process that this one was forked from writes it"))
+        parents = {*self._jobs, *(job.number for job in self.unwritten.all())}
+        self._reasons.update(dict.fromkeys(parents, "the process that this one was forked from writes it"))
+        self.unwritten.clear()
         self._spare.begin_anew()
         for job in self._background.begin_anew():
             job.over()
@@ -97,9 +113,11 @@ class Outbox:
     def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
         """Prepare a snapshot, of which so many bytes are new in memory; returns what puts it on its way.
 
-        Waits while too much is on its way already, see :data:`UNWRITTEN`.
+        What failed before is tried again ahead of it. Waits while too much is on its way
+        already, see :data:`UNWRITTEN`.
         """
         job = Write(self, nbytes)
+        self._know(snapshot)
         try:
             job.entry, more = self._entries.of(snapshot, job.borrow, job.wrote)
         except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
@@ -107,12 +125,20 @@ class Outbox:
             self.settle()
             return lambda: None
         job.nbytes += more
+        refusal = self.repository.refusal()
+        if refusal is not None:
+            self.unwritten.add(job)
+            self._stays(snapshot, refusal)
+            self.settle()
+            return lambda: None
         limit = self.blocks.limit
         self._background.wait_for_room(int(limit * UNWRITTEN) if limit else sys.maxsize, MOST_WAITING)
 
         def send() -> None:
+            self._try_again(everything=False)
             job.hold()
             self._jobs[snapshot.id] = job
+            self._takes_label(snapshot.label)
             self._background.add(job)
 
         return send
@@ -123,7 +149,12 @@ class Outbox:
         for snapshot in snapshots:
             stored = found.get((key_of(snapshot), snapshot.time))
             if stored is not None:
+                self._know(snapshot)
                 self._stored[snapshot.id] = Stored(self.repository, stored, self.disk)
+
+    def _know(self, snapshot: Snapshot) -> None:
+        if isinstance(snapshot.content, MemoryContent):
+            self._contents[snapshot.id] = snapshot.content
 
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
@@ -133,7 +164,9 @@ class Outbox:
         """Undo :meth:`write` after an interrupt, however far it came; nothing is left on disk."""
         job = self._jobs.get(snapshot.id)
         if job is not None and not self._call_off(job):
-            self._background.wait_for(job)
+            self._background.wait_until(lambda: self._jobs.get(snapshot.id) is not job)
+        self.unwritten.forget(snapshot.id)
+        self._contents.pop(snapshot.id, None)
         if self._stored.pop(snapshot.id, None) is not None:
             self.writer.take_back(snapshot)
         self.skip(snapshot)
@@ -141,25 +174,82 @@ class Outbox:
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:
         """Change a label on disk, if the snapshot is there or on its way."""
         number = snapshot.id
-        self._change(number, f"the new label of #{number}", lambda to: self.repository.relabel(to, label))
+        if label is not None:
+            self._takes_label(label)
+        # the last one given is the last in this order, too
+        self._labels.pop(number, None)
+        self._labels[number] = label
+        self._change(self._label_change(number, label))
+
+    def _label_change(self, number: int, label: str | None) -> Change:
+        def change(to: Snapshot) -> None:
+            # an attempt that comes late must not take a label from whom it was given to meanwhile
+            self.repository.relabel(to, self._labels.get(number, label))
+
+        return Change(self, number, f"the new label of #{number}", change)
+
+    def _takes_label(self, label: str | None) -> None:
+        """Some snapshot has this label from now on; another one that was given it has it no longer."""
+        for number in [number for number, given in self._labels.items() if label is not None and given == label]:
+            self._labels[number] = None
 
     def drop(self, snapshot: Snapshot) -> None:
         """Drop a snapshot on disk; one that is still on its way never gets there."""
+        self._contents.pop(snapshot.id, None)
         job = self._jobs.get(snapshot.id)
         if job is not None and self._call_off(job):
             self.skip(snapshot)
             return
+        with self.unwritten.lock:
+            forgotten = self.unwritten.forget(snapshot.id)
+            if snapshot.id not in self._jobs and any(isinstance(one, Write) for one in forgotten):
+                return
         if snapshot.id in self._stored:
             self._gone.append(self._stored[snapshot.id])
-        self._change(snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop)
+            self._dropped.add(self._stored[snapshot.id])
+        self._change(Change(self, snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop))
 
     def _call_off(self, job: Write) -> bool:
         job.unwanted = True
         return self._background.cancel(job)
 
-    def _change(self, number: int, what: str, change: Callable[[Snapshot], None]) -> None:
-        if number in self._stored or number in self._jobs:
-            self._background.add(Change(self, number, what, change))
+    def _change(self, change: Change) -> None:
+        number = change.number
+        with self.unwritten.lock:
+            waits = self.unwritten.has(number) and number not in self._stored and number not in self._jobs
+            if waits:
+                self.unwritten.add(change)
+        if not waits and (number in self._stored or number in self._jobs):
+            self._background.add(change)
+
+    def _try_again(self, *, everything: bool) -> None:
+        """Put what failed before on its way once more; with ``everything`` what fails again is said again."""
+        if self.unwritten:
+            jobs = self.unwritten.all(say_again=everything)
+            self._background.add(Again(self, jobs, everything=everything))
+
+    def begin_again(self, job: Write | Change) -> bool:
+        """From the thread: take up a job that failed; False when nobody wants it any more."""
+        with self.unwritten.lock:
+            if not self.unwritten.take(job):
+                return False
+            if isinstance(job, Write):
+                job.hold()
+                self._jobs[job.number] = job
+            return True
+
+    def notice(self, gone: Collection[SnapshotKey]) -> None:
+        """Another kernel may have dropped what this one stored: that is in memory only from now on."""
+        for number, stored in list(self._stored.items()):
+            # what is dropped here stays known until that is on disk
+            if stored.key in gone and stored not in self._dropped:
+                del self._stored[number]
+                self._reasons[number] = DROPPED_ELSEWHERE
+                self.skip(stored.snapshot)
+
+    def was_dropped_elsewhere(self, snapshot: Snapshot) -> bool:
+        """Whether another kernel dropped a snapshot of this run, as far as was noticed."""
+        return self._reasons.get(snapshot.id) == DROPPED_ELSEWHERE
 
     def move_blocks(self, remaining: Iterable[Snapshot]) -> None:
         """After drops: find blocks that lay in what was dropped elsewhere on disk, else keep them in memory."""
@@ -185,6 +275,59 @@ class Outbox:
         with suppress(RepositoryError), self.disk:
             gone = self.repository.gone()
             self.blocks.stay(self.blocks.placed_in([one for one in self.blocks.sources() if one.key in gone]))
+
+    def look_for_repository(self) -> None:
+        """Whether what was written is still there. If not, a :class:`SnapshotWarning` says what is lost.
+
+        What is whole in memory is written again by the next store or flush; what is not in
+        memory is forgotten, so that a store copies it again.
+        """
+        stored, is_asked = dict(self._stored), self._replaced or self.repository.is_near
+        if not (self.blocks.nbytes_away or (stored and is_asked)):
+            return  # far away a look takes its time
+        try:
+            with self.disk:
+                identity = self.repository.identity()
+                if identity == self._root and not self._replaced:
+                    return
+                lost, there = not_there(self.repository, stored)
+        except RepositoryError:
+            return  # nobody knows
+        self._root, self._replaced = identity, False
+        away = self.blocks.placed_in(sources_in(self.blocks.sources(), lost.values(), there))
+        for number in lost:
+            self._stored.pop(number, None)
+        self.blocks.stay(away)
+        if lost or away:
+            gone = {digest for digest in away if digest not in self.blocks}
+            text = self._begin_anew_in_repository(lost, gone)
+            warnings.warn(text, SnapshotWarning, stacklevel=5)
+
+    def _begin_anew_in_repository(self, lost: dict[int, Stored], gone: set[bytes]) -> str:
+        damaged: dict[int, list[str]] = {}
+        whole: list[int] = []
+        entries = Entries(self._engine)
+        for number, stored in sorted(lost.items()):
+            content = self._contents.get(number)
+            self.skip(stored.snapshot)
+            if content is None:
+                continue  # it was dropped
+            paths = lost_paths(content.capture, gone, self._engine)
+            if paths:
+                damaged[number] = paths
+                self._reasons[number] = f"incomplete, {', '.join(paths)} went with its repository"
+                continue
+            whole.append(number)
+            self._reasons[number] = "the repository it was in is gone"
+            job = Write(self, sum(held.leaf.nbytes for held in content.capture.leaves.values()))
+            # what a pickle walks through has changed since
+            snapshot = replace(stored.snapshot, content=content)
+            job.entry, _ = entries.of(snapshot, job.borrow, job.wrote, pickled=False)
+            self.unwritten.add(job)
+        for number, label in self._labels.items():
+            if number in whole:
+                self.unwritten.add(self._label_change(number, label))
+        return described(self.repository.location, damaged, whole)
 
     def _elsewhere(self, digest: bytes) -> Iterator[Place]:
         """Where a block lies in snapshots of this run, newest first."""
@@ -223,11 +366,16 @@ class Outbox:
         """At the beginning of a call: let go what the thread could not, and say what went wrong."""
         while self._unreleased:
             self.blocks.release(self._unreleased.popleft())
-        if text := self._failures():
-            warnings.warn(text, SnapshotWarning, stacklevel=4)
+        if text := self.unwritten.failures():
+            held = "what is in memory stays as it was; the next store, or a flush, tries again"
+            warnings.warn(f"{text} ({held})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:
-        """Return when everything that was asked for is done; a :class:`SnapshotWarning` says what failed."""
+        """Return when everything that was asked for is done, what failed before included.
+
+        A :class:`SnapshotWarning` says what is still missing, whatever was said before.
+        """
+        self._try_again(everything=True)
         self.wait()
         with self._lock:
             self.settle()
@@ -239,17 +387,10 @@ class Outbox:
     def finish(self) -> None:
         """At the end of the interpreter."""
         self._ended = True
+        self._try_again(everything=False)
         self.wait()
-        if text := self._failures():
+        if text := self.unwritten.failures():
             print(text, file=sys.stderr)
-
-    def _failures(self) -> str:
-        by_reason: dict[str, list[str]] = {}
-        while self._unsaid:
-            what, reason = self._unsaid.popleft()
-            by_reason.setdefault(reason, []).append(what)
-        texts = [f"{', '.join(what)} could not be written to disk: {why}" for why, what in by_reason.items()]
-        return "; ".join(texts) + (" (in memory everything is as it was)" if texts else "")
 
     # --- from the thread
 
@@ -257,28 +398,32 @@ class Outbox:
         """A snapshot is on disk."""
         snapshot = job.entry.snapshot
         stored = Stored(self.repository, replace(snapshot, run=self.writer.run), self.disk)
+        if self._root not in (None, self.writer.root):
+            self._replaced = True
+        self._root = self.writer.root
         if not job.unwanted:
             leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
             self.blocks.written(places_of(leaves, stored))
         self._stored[snapshot.id] = stored
+        self._parents.pop(snapshot.id, None)
+        self._reasons.pop(snapshot.id, None)
+        self.unwritten.succeeded(job.what)
         if not len(self._spare):
             self._spare.add(Describe(self))
 
     def failed(self, job: Write, error: BaseException) -> None:
         """A snapshot did not get to the disk: it stays in memory, and its children descend from its parent."""
-        if job.unwanted:
-            self.skip(job.entry.snapshot)
-        else:
+        with self.unwritten.lock:
+            if job.unwanted:
+                self.skip(job.entry.snapshot)
+                return
             self._stays(job.entry.snapshot, error)
+            self.unwritten.add(job)
 
     def _stays(self, snapshot: Snapshot, error: BaseException) -> None:
         self.skip(snapshot)
-        self.could_not(f"#{snapshot.id}", error)
-        self._reasons[snapshot.id] = str(error) or type(error).__name__
-
-    def could_not(self, what: str, error: BaseException) -> None:
-        """Have a failure said at the next call."""
-        self._unsaid.append((what, str(error) or type(error).__name__))
+        self.unwritten.could_not(f"#{snapshot.id}", error)
+        self._reasons[snapshot.id] = reason_of(error)
 
     def over(self, job: Write) -> None:
         """Its blocks may go."""

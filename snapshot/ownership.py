@@ -34,7 +34,7 @@ _BY_MODULE: dict[str, Reference] = {
     **dict.fromkeys(("traitlets", "prompt_toolkit"), Reference(_PLUMBING)),
     **dict.fromkeys(("matplotlib", "mpl_toolkits"), Reference(_FIGURE)),
     **dict.fromkeys(("typing", "types", "importlib", "abc", "_abc", "re"), BENIGN),
-    **dict.fromkeys(("ctypes", "_ctypes"), Reference("memory that only C knows")),
+    **dict.fromkeys(("ctypes", "_ctypes"), Reference("a ctypes object, whose memory belongs to a C library")),
     # immutable: keeping the object keeps the value
     **dict.fromkeys(("pathlib", "enum", "datetime", "zoneinfo", "uuid", "fractions", "ipaddress"), BENIGN),
     **dict.fromkeys(("polars", "pyarrow"), BENIGN),

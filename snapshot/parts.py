@@ -38,7 +38,9 @@ class Parts:
     def snapshots(self, all: bool) -> list[Snapshot]:
         """This notebook's snapshots, or all of the repository, oldest first, whoever stored them."""
         self.archive.settle()
-        return in_order([*self.archive.earlier(all), *self.shelf.snapshots])
+        earlier = self.archive.earlier(all)
+        self.shelf.notice(self.archive.gone)
+        return in_order([*earlier, *self.shelf.snapshots])
 
     def find(self, reference: Reference) -> Snapshot:
         """The snapshot that is meant; raises ReferenceNotFound."""

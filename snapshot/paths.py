@@ -97,7 +97,7 @@ class _Tracer:
             places = self._candidates[handle]
             others: Iterable[str] = ()
             if len(places) > 1 or path != place.path:
-                others = dict.fromkeys(self._finished(p.path, texts) for p in places if "<key " not in p.path)
+                others = dict.fromkeys(self._finished(p.path, texts) for p in places if not _BY_KEY.search(p.path))
             found.leaves[handle] = Named(path, role, tuple(other for other in others if other != path))
         for handle, named in _parts(self._capture, self._objects):
             found.leaves[handle] = named
@@ -170,12 +170,19 @@ class _Tracer:
             self._by_leaves = True
             keys = record.state[len(record.state) % 2 :]
             return f"{path}[\0{keys[int(text[9:-2])].number}\0]"
+        if text.startswith("<key ") and (found := _KEY.fullmatch(text)):
+            return f"{path}.keys()[{found[1]}]"
+        if text.startswith("{<Handle ") and type(owner := record.state[int(text[9:-2])]) is Handle:
+            return f"{path}{{<{type(owner.get()).__name__} {text[9:-2]}>}}"
         return path + text
 
     def _finished(self, path: str, best: Mapping[int, str]) -> str:
         return _PENDING.sub(lambda found: best.get(int(found[1]), "?"), path) if "\0" in path else path
 
 
+#: A key that is an object; users are told where among the keys it stands.
+_KEY = re.compile(r"<key <[^>]* (\d+)>>")
+_BY_KEY = re.compile(r"<key |\.keys\(\)\[")
 _PENDING = re.compile("\0(\\d+)\0")
 
 

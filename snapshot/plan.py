@@ -17,6 +17,7 @@ from snapshot.handles import AnyHandle, Handle, PartHandle
 from snapshot.kept_code import is_code, keep_code
 from snapshot.ownership import is_ours
 from snapshot.placing import holders
+from snapshot.rehashing import hashed_anew
 from snapshot.sharing import moves
 from snapshot.walk import Record
 
@@ -39,6 +40,7 @@ class Plan:
     group_writes: dict[int, tuple[Any, Any, dict[str, AnyHandle]]] = field(default_factory=dict)
     fixed: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    rehash: set[int] = field(default_factory=set)  #: ids of containers whose keys hash to something else afterwards
     bind: dict[str, Any] = field(default_factory=dict)
     unbind: list[str] = field(default_factory=list)
     kept_code: list[str] = field(default_factory=list)
@@ -92,8 +94,16 @@ def plan(target: Capture, present: Capture, namespace: Mapping[str, Any], choice
                 made.notes[id(record.owner)] = note
     if choice.names is not None and (choice.leaves or choice.slots):
         _place_alone(made, records, target, present, choice, tainted)
+    _place_hashed(made, records, target)
     _place_names(made, target, present.names, namespace, choice, tainted)
     return made
+
+
+def _place_hashed(made: Plan, records: Iterable[Record], target: Capture) -> None:
+    changed = {id(record.owner) for record in made.records} | {id(handle) for handle in made.write}
+    outdated = hashed_anew(records, target, changed)
+    made.rehash = {id(record.owner) for record in outdated}
+    made.records += [record for record in outdated if id(record.owner) not in changed]
 
 
 def _place_alone(

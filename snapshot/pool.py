@@ -77,6 +77,7 @@ class Blocks:
             if digest in self._blocks:
                 self._buffers.give(buffer)
                 return digest, 0
+            self._places.pop(digest, None)
             self._keep(digest, buffer)
         return digest, buffer.nbytes
 
@@ -93,6 +94,8 @@ class Blocks:
                 return True
             if known is not None:
                 self.nbytes_away -= known
+            else:
+                self._places.pop(digest, None)  # it was forgotten, so it is not there
             self._keep(digest, buffer)
         return True
 

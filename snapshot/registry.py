@@ -65,7 +65,12 @@ _MADE_BY_BASE: tuple[Any, ...] = (
 _BASES: dict[str, type] = {kind.name: kind.base for kind in _MADE_BY_BASE}
 #: Top-level module of a framework -> our adapter module for it, or several.
 FRAMEWORKS: dict[str, str | tuple[str, ...]] = {
-    "torch": ("snapshot.adapters.torch", "snapshot.adapters.torch_running", "snapshot.adapters.torch_lazy"),
+    "torch": (
+        "snapshot.adapters.torch",
+        "snapshot.adapters.torch_running",
+        "snapshot.adapters.torch_lazy",
+        "snapshot.adapters.torch_parametrized",
+    ),
     # sessions of graphs, everything eager, and what is built later
     "tensorflow": (
         "snapshot.adapters.tensorflow1",
@@ -145,8 +150,8 @@ class Registry:
     def _meet(self, cls: type, obj: Any) -> Handler:
         """A type seen for the first time."""
         if issubclass(cls, type):
-            self._by_object[cls] = _class
-            return _class(obj)
+            self._by_object[cls] = self._of_class
+            return self._of_class(obj)
         # a subclass of an array may be a library's own; arrays themselves are ours
         is_array = issubclass(cls, np.ndarray)
         by_adapter = _first(() if cls is np.ndarray else self._added if is_array else self._adapters, obj)
@@ -158,6 +163,16 @@ class Registry:
             return numpy_adapter.handler_for(obj)  # type: ignore[no-any-return]
         found = _general(cls)
         self._by_type[cls] = found
+        return found
+
+    def _of_class(self, obj: Any) -> Handler:
+        """A class: the user's own, one that a library made for an object, or a library's."""
+        found = _class(obj)
+        if found is BENIGN:
+            for module in self._adapters:
+                made: Handler | None = module.class_handler(obj) if hasattr(module, "class_handler") else None
+                if made is not None:
+                    return made
         return found
 
     def _ask_again(self, obj: Any) -> Handler:
@@ -243,7 +258,9 @@ def _fully_imported(top: str) -> bool:
 
 
 def _general(cls: type) -> Handler:
-    if cls in ATOMS or issubclass(cls, Enum | np.generic | np.dtype):
+    if issubclass(cls, Enum):
+        return BENIGN if is_library(cls.__module__) else objects.INSTANCE
+    if cls in ATOMS or issubclass(cls, np.generic | np.dtype):
         return BENIGN
     by_type = reference_by_type(cls)
     if by_type is not None:

@@ -12,11 +12,13 @@ from typing import Any
 
 from snapshot.adapters.protocol import Kind, is_kind
 from snapshot.engine import Engine
+from snapshot.errors import SnapshotError
 from snapshot.grafting import Graft
 from snapshot.graph import CODE_KINDS, Graph
 from snapshot.handles import Handle, numbers
 from snapshot.kinds import adapter_named
 from snapshot.leaf_binding import LeafBinder, Leaves
+from snapshot.makeable import NEEDS_PICKLE, NO_PICKLE
 from snapshot.matching import LEFT_OUT
 from snapshot.unpickling import Loaded, Streams
 from snapshot.walk import Record, take
@@ -50,6 +52,7 @@ class Remaking:
         self._loaded: dict[Loaded, dict[int, tuple[Any, Kind, Any]]] = {}
         self._roots: dict[str, tuple[Loaded, Any]] = {}
         self._held: list[Handle] = []
+        self.offered: set[int] = set()  #: numbers of the objects in ``objects`` that a pickle made
 
     def __contains__(self, name: str) -> bool:
         return name in self._streams
@@ -59,9 +62,18 @@ class Remaking:
         try:
             loaded = self._streams.load(name, self._leaf)
         except LookupError:
-            return LEFT_OUT  # there is no pickle: the reason known already is the right one
-        except Exception as error:
+            # there is no pickle, so trust would change nothing
+            for path in [path for path in self._unused if _below(path, name)]:
+                self._unused[path] = self._unused[path].replace(NEEDS_PICKLE, NO_PICKLE)
+            return LEFT_OUT
+        except SnapshotError as error:
             self._unused[name] = str(error)
+            return LEFT_OUT
+        except Exception as error:
+            # what a pickle runs may fail in any way, and its own words rarely say of what
+            known = self._unused.get(name, "").replace(f", {NEEDS_PICKLE}", "")
+            known += "; " if known else ""
+            self._unused[name] = f"{known}its pickle cannot be loaded here ({type(error).__name__}: {error})"
             return LEFT_OUT
         for path in [path for path in self._unused if _below(path, name)]:
             del self._unused[path]
@@ -130,8 +142,9 @@ class Remaking:
         node = self._graph.nodes.get(number)
         if node is None:
             self._bound.take(number, obj)
-        elif node.kind not in CODE_KINDS:
-            self._objects.setdefault(number, obj)
+        elif node.kind not in CODE_KINDS and number not in self._objects:
+            self._objects[number] = obj
+            self.offered.add(number)
 
     def _kind_of(self, live: Any) -> Kind | None:
         handler = self._engine.registry.handler(live) if live is not LEFT_OUT else None

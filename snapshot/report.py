@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from types import ModuleType
 from typing import Any
 
 from snapshot.capture import Capture
@@ -43,7 +44,7 @@ def status_of(
         if name in before:
             changed.append(name)
     for name, root in target.roots.items():
-        plain = type(root) is not Handle and not name.startswith("(")
+        plain = type(root) not in (Handle, ModuleType) and not name.startswith("(")
         if plain and name in before and name not in made.bind and (chosen is None or name in chosen):
             assigned.append(name)
     assigned += choice.paths

@@ -12,6 +12,7 @@ from snapshot.deferred import Deferral
 from snapshot.errors import PathNotFound
 from snapshot.model import Snapshot
 from snapshot.parts import Parts
+from snapshot.pausing import collector_paused
 from snapshot.plan import Choice
 from snapshot.selection import names_of
 from snapshot.status import RestoreStatus
@@ -30,6 +31,7 @@ class Asked:
     initialize_rest: bool = False
 
 
+@collector_paused()
 def restore(parts: Parts, snapshot: Snapshot, asked: Asked) -> RestoreStatus:
     """Make the live objects what ``snapshot`` says."""
     patterns, into = asked.patterns, asked.into

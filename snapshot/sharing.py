@@ -25,7 +25,7 @@ class Moves:
 def moves(target: Capture, present: Capture, live: Iterable[AnyHandle]) -> Moves:
     """What has to move before the contents of ``target`` can be written."""
     found = Moves()
-    if not (target.observed and present.observed):
+    if not present.observed or not (target.observed or target.memory):
         return found
     known = [one for one in live if type(one) is Handle and not one.adapter.immutable and one in present.leaves]
     if not any(capture.leaves[one].leaf.view for one in known for capture in (target, present)):
@@ -35,6 +35,8 @@ def moves(target: Capture, present: Capture, live: Iterable[AnyHandle]) -> Moves
     by_number = {one.number: one for one in known}
     for one in known:
         base = by_number.get(stored[one])
+        if not target.observed:
+            continue  # which of them is the base is not known: those that share memory are written alike
         if base is not one and base is not None and (now[one] != now[base] or _lies_elsewhere(target, present, one)):
             found.together.append(one)
     joining = set(found.together)
@@ -46,6 +48,8 @@ def moves(target: Capture, present: Capture, live: Iterable[AnyHandle]) -> Moves
 
 def _owner(capture: Capture, handle: Handle) -> int:
     """The number of the leaf in whose memory a leaf lies: its own, unless it is a view."""
+    if handle in capture.memory:
+        return capture.memory[handle]
     view = capture.leaves[handle].leaf.view
     return handle.number if view is None else view.base
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -29,10 +29,11 @@ class Shelf:
 
     def __init__(self, engine: Engine, run: str, notebook: str) -> None:
         self._engine = engine
-        self._run = run
+        self.run = run
         self._notebook = notebook
         self._next_id = 1
         self._gone: dict[SnapshotKey, SnapshotKey | None] = {}  #: what was dropped, of other runs too -> its parent
+        self.others: Callable[[], Iterable[Snapshot]] = tuple  #: asked for those of other runs
         self.snapshots: list[Snapshot] = []
         self.head: Snapshot | None = None
         self.latest: Capture | None = None  #: shares records with the next capture
@@ -44,13 +45,13 @@ class Shelf:
             step = known[0] if known else (self.head.step + 1 if self.head else 1)
         parent: int | str | None = None
         if self.head is not None:
-            parent = self.head.id if self.head.run == self._run else f"{self.head.run}.{self.head.id}"
+            parent = self.head.id if self.head.run == self.run else f"{self.head.run}.{self.head.id}"
         return Snapshot(
             id=self._next_id,
             label=label,
             step=int(step),
             time=datetime.now(UTC),
-            run=self._run,
+            run=self.run,
             parent=parent,
             note=note,
             notebook=self._notebook,
@@ -81,27 +82,31 @@ class Shelf:
             self._engine.blocks.release(_capture_of(snapshot).digests())
         return gone
 
-    def stand_on(self, snapshot: Snapshot | None, others: Iterable[Snapshot] = ()) -> None:
-        """The present descends from ``snapshot`` now; if that was dropped, from its nearest ancestor that was not.
+    def notice(self, gone: Mapping[SnapshotKey, SnapshotKey | None]) -> None:
+        """Take in what of other runs was dropped, by whomever -> its parent."""
+        if not gone.keys() <= self._gone.keys():
+            self._gone = {**gone, **self._gone}
+            if self.head is not None and key_of(self.head) in self._gone:
+                self.stand_on(self.head)
 
-        ``others`` are snapshots of other runs, where such an ancestor may be.
-        """
+    def stand_on(self, snapshot: Snapshot | None) -> None:
+        """The present descends from ``snapshot`` now; if that was dropped, from its nearest ancestor that was not."""
         key = key_of(snapshot) if snapshot is not None else None
         while key is not None and key in self._gone:
             key = self._gone[key]
-        if key is not None and key[0] == self._run:
+        if key is not None and key[0] == self.run:
             self.head = self._with_id(key[1])
         elif snapshot is not None and key == key_of(snapshot):
             self.head = snapshot
         else:
-            self.head = next((one for one in others if key_of(one) == key), None)
+            self.head = next((one for one in self.others() if key_of(one) == key), None) if key else None
 
     def check_there(self, snapshot: Snapshot) -> None:
         """Raises ReferenceNotFound for one that was dropped here."""
         if key_of(snapshot) in self._gone:
-            name = reference_of(snapshot, self._run) + (f" ({snapshot.label})" if snapshot.label else "")
+            name = reference_of(snapshot, self.run) + (f" ({snapshot.label})" if snapshot.label else "")
             raise ReferenceNotFound(f"There is no snapshot {name} any more: it was dropped.")
-        if snapshot.run == self._run and self._with_id(snapshot.id) is None:
+        if snapshot.run == self.run and self._with_id(snapshot.id) is None:
             raise ReferenceNotFound(f"#{snapshot.id} is on no timeline: store the present first.")
 
     def _with_id(self, number: int | str | None) -> Snapshot | None:
@@ -125,7 +130,7 @@ class Shelf:
 
     def drop(self, snapshot: Snapshot) -> None:
         """Forget one; its children descend from its parent, its blocks are let go."""
-        if snapshot.run != self._run:
+        if snapshot.run != self.run:
             self._gone[key_of(snapshot)] = parent_key(snapshot)
             return
         # by id: it may have been relinked since it was looked up

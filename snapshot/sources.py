@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from snapshot.adapters.protocol import Array, Form, Group
 from snapshot.extents import Extent, Place, place_views
 from snapshot.handles import AnyHandle, Handle, Handles
@@ -63,7 +65,18 @@ def _read_together(leaves: Mapping[Handle, Any]) -> dict[Handle, Array]:
 def _places(sources: list[Source]) -> list[Place | None]:
     """Which leaves lie in another's memory; never those whose library shares memory copy-on-write."""
     found: list[Place | None] = [None] * len(sources)
+    allocations = {_allocation(source.array) for source in sources}
+    if len(allocations) == len(sources) and None not in allocations:
+        return found  # as in most programs: each has an allocation of its own
     shared = [n for n, s in enumerate(sources) if not getattr(s.handle.adapter, "separate", False)]
     for number, place in zip(shared, place_views([Extent.of(sources[n].array) for n in shared]), strict=True):
         found[number] = None if place is None else Place(shared[place.base], place.offset)
     return found
+
+
+def _allocation(array: Array) -> int | None:
+    """What tells the memory an array lies in from all other; None where that is not known."""
+    owner: Any = array if array.base is None else array.base
+    if type(owner) is np.ndarray:
+        return id(owner) if owner.flags.owndata else None
+    return id(owner) if isinstance(owner, bytes) else None

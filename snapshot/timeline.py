@@ -157,12 +157,32 @@ def _named(name: str, ordered: list[Snapshot], run: str | None, head: Snapshot |
     elif name.startswith("@"):
         found = _by_step(name[1:], ordered, present)
     else:
-        labelled = [one for one in ordered if one.label == name]
-        own = [one for one in labelled if one.run == run] if own_first else []
-        found = next(reversed(own or labelled), None)
+        found = meant(name, ordered, run if own_first else None)
     if found is None:
         raise ReferenceNotFound(_not_found(name, ordered, run))
     return found
+
+
+def meant(label: str, snapshots: Iterable[Snapshot], run: str | None) -> Snapshot | None:
+    """The one that a label means in ``run``: its own that bears it, else the newest."""
+    labelled = [one for one in in_order(snapshots) if one.label == label]
+    own = [one for one in labelled if one.run == run]
+    return next(reversed(own or labelled), None)
+
+
+def shadowed(snapshots: Iterable[Snapshot], run: str | None) -> set[SnapshotKey]:
+    """Those whose label means another snapshot of the same notebook."""
+    first: dict[tuple[str, str], Snapshot] = {}
+    hidden: set[SnapshotKey] = set()
+    for one in in_order(snapshots):
+        if one.label is not None:
+            before = first.get((one.notebook, one.label))
+            loses = before is not None and before.run == run != one.run
+            if before is not None:
+                hidden.add(key_of(one if loses else before))
+            if not loses:
+                first[one.notebook, one.label] = one
+    return hidden
 
 
 def _default_head(ordered: list[Snapshot], run: str | None) -> Snapshot | None:

@@ -6,6 +6,7 @@ Light: nothing is imported that loading the extension could not afford.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -45,9 +46,19 @@ def reference_of(snap: Snapshot, run: str) -> str:
     return f"#{snap.id}" if snap.run == run else f"#{snap.run}.{snap.id}"
 
 
+def named(snap: Snapshot, run: str) -> str:
+    """Its label, if it has one that fits a line, else its id: what a command takes for it in this ``run``."""
+    return snap.label if snap.label and shortened(snap.label) == snap.label else reference_of(snap, run)
+
+
 def counted(number: int, noun: str) -> str:
     """``1 snapshot``, ``3 snapshots``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def found(value: object) -> str:
+    """``3 (int)``: what was given where something else was expected."""
+    return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def enumerated(items: Sequence[str], most: int = 6) -> str:

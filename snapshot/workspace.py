@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from snapshot.archive import Archive
+from snapshot.assigning import check_values
 from snapshot.budget import default_budget, human_bytes
 from snapshot.changes import Changes, Undone
 from snapshot.collecting import GRACE
@@ -17,6 +17,7 @@ from snapshot.compare import Comparison, compare
 from snapshot.deferrals import Deferrals
 from snapshot.engine import Engine, Wanted
 from snapshot.forking import forked_lock
+from snapshot.keeping_order import drop, label
 from snapshot.listeners import tell
 from snapshot.model import Snapshot
 from snapshot.outbox import Progress
@@ -31,6 +32,7 @@ from snapshot.store_result import StoreResult
 from snapshot.storing import store
 from snapshot.timeline import check_label, check_step, key_of
 from snapshot.walk import Limits
+from snapshot.wording import found
 
 if TYPE_CHECKING:
     from snapshot.repository.collector import Collected
@@ -60,12 +62,18 @@ class Workspace:
         limits: Limits | None = None,
         cells_run: Callable[[], int] | None = None,
     ) -> None:
+        if not isinstance(namespace, MutableMapping):
+            raise TypeError(
+                f"The namespace of a Workspace is a dict of variables, not {found(namespace)}: "
+                "write Workspace(globals(), 'run.zarr')."
+            )
         budget = default_budget() if memory_budget is None else memory_budget
         engine, lock = Engine(namespace, hidden, budget, limits or Limits()), forked_lock()
         about = {"trust": trust, "durable": durable, "storage_options": storage_options}
         archive = Archive(repository, notebook, engine, lock, **about)  # type: ignore[arg-type]
         shelf = Shelf(engine, archive.run, notebook)
         changes = Changes(engine, shelf, cells_run or (lambda: 0))
+        shelf.others = lambda: self._parts.archive.earlier(all=True)
         self._parts = Parts(engine, lock, archive, shelf, changes, Deferrals(engine, changes.stack, lock))
         self.notebook = notebook
 
@@ -234,9 +242,10 @@ class Workspace:
     def assign(self, values: Mapping[str, Any]) -> RestoreStatus:
         """Put given values into live variables, by path; all of them or none.
 
-        Raises :class:`PathNotFound` for a path nothing lives at and :class:`DoesNotFit`
-        for a shape or dtype the variable refuses.
+        Raises :class:`PathNotFound` for a path nothing lives at, :class:`DoesNotFit`
+        for a shape or dtype the variable refuses, and TypeError for what is no mapping of paths to values.
         """
+        check_values(values)
         with self._parts.lock:
             return self._parts.changes.assign(values)
 
@@ -276,33 +285,25 @@ class Workspace:
             return present(self._parts)
 
     def label(self, reference: Reference, new: str) -> Snapshot:
-        """Name a snapshot; a label in use moves. Returns the snapshot with its new label.
+        """Name a snapshot; a label in use moves. Returns the snapshot with its new label, which means it from now on.
 
         Raises :class:`InvalidName`, and :class:`ReferenceNotFound` for one that was dropped.
         """
         check_label(new)
         with self._parts.lock:
-            found = self[reference]
-            self._parts.shelf.check_there(found)
-            self._parts.archive.relabel(found, new)
-            here = found.run == self.run
-            labelled = self._parts.shelf.relabel(found, new) if here else replace(found, label=new)
+            labelled = label(self._parts, self[reference], new)
         tell(self)
         return labelled
 
     def drop(self, *references: Reference) -> list[Snapshot]:
-        """Forget snapshots, in memory and on disk; all of them or, if one is unknown, none."""
+        """Forget snapshots, in memory and on disk; all of them or, if one is unknown, none.
+
+        One that another kernel has dropped meanwhile is unknown; if it is still in memory here it is
+        forgotten, with a :class:`SnapshotWarning`.
+        """
         with self._parts.lock:
             found = list({key_of(one): one for one in map(self.__getitem__, references)}.values())
-            for snapshot in found:
-                self._parts.shelf.check_there(snapshot)
-            head = self.head
-            for snapshot in found:
-                self._parts.archive.drop(snapshot)
-                self._parts.shelf.drop(snapshot)
-            if head is not None and key_of(head) in map(key_of, found):
-                self._parts.shelf.stand_on(head, self._parts.archive.earlier(all=True))
-            self._parts.archive.dropped(self._parts.shelf.snapshots)
+            drop(self._parts, found)
         tell(self)
         return found
 

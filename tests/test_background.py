@@ -241,9 +241,9 @@ def test_a_write_that_fails_is_said_once_at_the_next_call_and_the_snapshot_stays
     with pytest.warns(SnapshotWarning, match="#1 could not be written.*No space left") as said:
         workspace.flush()
     assert len(said) == 1
-    workspace.flush()
-    workspace.store("next")
-    workspace.flush()
+    workspace.store("next")  # tries again in vain, and has said so already
+    workspace._parts.archive._outbox.wait()
+    assert len(workspace.timeline) == 2
     assert workspace.state(lost).startswith("memory only: ")
     assert "No space left" in workspace.state(lost)
     workspace._parts.engine.namespace["w"].fill(3)
@@ -272,6 +272,96 @@ def test_a_label_and_a_drop_that_fail_are_said_too(workspace, gate, folder):
         workspace.flush()
     assert [snap.label for snap in workspace.timeline] == ["good"]
     assert on_disk(folder) == ["one", "two"]
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_what_failed_is_written_by_the_next_flush_when_the_place_takes_it_again(workspace, gate, folder):
+    workspace.store("one")
+    workspace.store("two")
+    workspace.flush()
+    gate.refuses = lambda key: True
+    workspace.label("one", "good")
+    workspace.drop("two")
+    third = workspace.store("three")
+    workspace._parts.archive._outbox.wait()
+    for _ in range(2):
+        with pytest.warns(SnapshotWarning, match="the new label of #1, that #2 was dropped, #3 could not be written"):
+            workspace.flush()
+    assert on_disk(folder) == ["one", "two"]
+    gate.refuses = lambda key: False
+    workspace.flush()
+    assert on_disk(folder) == ["good", "three"]
+    assert workspace.state(third) == "on disk"
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_what_failed_is_written_ahead_of_the_next_store(workspace, gate, folder):
+    names = workspace._parts.engine.namespace
+    gate.refuses = lambda key: True
+    for value in (1, 2):
+        names["w"].fill(value)
+        workspace.store(f"s{value}")
+        workspace._parts.archive._outbox.wait()
+    gate.refuses = lambda key: False
+    workspace.store("s3")
+    workspace._parts.archive._outbox.wait()
+    assert on_disk(folder) == ["s1", "s2", "s3"]
+    assert [one.parent for one in Repository(folder).timeline] == [None, 1, 2]
+    assert [float(one["w"][0]) for one in Repository(folder).timeline] == [1, 2, 2]
+    assert Repository(folder).verify()
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_a_label_that_failed_takes_nothing_from_whom_it_was_given_to_meanwhile(workspace, gate, folder):
+    workspace.store("one")
+    workspace.store("two")
+    workspace.flush()
+    refusing(gate, "notes/")
+    workspace.label("one", "best")
+    workspace.flush()
+    workspace.store("best")
+    workspace.flush()
+    gate.refuses = lambda key: False
+    workspace.flush()
+    assert [one.label for one in workspace.timeline] == [None, "two", "best"]
+    assert on_disk(folder) == [None, "two", "best"]
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_a_snapshot_that_failed_is_written_with_the_label_it_was_given_since(workspace, gate, folder):
+    refusing(gate, "snapshots/1/")
+    workspace.store("one")
+    workspace.flush()
+    workspace.label("one", "renamed")
+    workspace.store("two")
+    workspace.flush()
+    gate.refuses = lambda key: False
+    workspace.flush()
+    assert on_disk(folder) == ["renamed", "two"]
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_a_snapshot_that_failed_and_was_dropped_is_not_tried_again(workspace, gate, folder):
+    refusing(gate, "snapshots/1/")
+    workspace.store("lost")
+    workspace.flush()
+    workspace.label("lost", "renamed")
+    workspace.drop("renamed")
+    gate.refuses = lambda key: False
+    workspace.store("next", only="lr")
+    workspace.flush()
+    assert on_disk(folder) == ["next"]
+    assert workspace.nbytes_in_memory == 0
+
+
+@pytest.mark.filterwarnings("ignore::snapshot.SnapshotWarning")
+def test_closing_tries_again_what_failed(workspace, gate, folder):
+    refusing(gate, "snapshots/1/")
+    workspace.store("first")
+    workspace._parts.archive._outbox.wait()
+    gate.refuses = lambda key: False
+    workspace.close()
+    assert on_disk(folder) == ["first"]
 
 
 def test_several_failures_of_one_kind_are_one_sentence(workspace, gate):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from snapshot import staging
+from snapshot.background import wait_for_all
 from snapshot.blocks import hash_blocks
-from snapshot.errors import Damaged, NothingToUndo, OverBudget
+from snapshot.errors import Damaged, NothingToUndo, OverBudget, SnapshotWarning
 from snapshot.places import Place
 from snapshot.pool import Blocks
 from snapshot.repository import Repository
@@ -126,6 +127,7 @@ def test_a_restore_larger_than_the_budget_is_whole(tmp_path):
         assert [float(array[0]) for array in names.values()] == [100 * step + n for n in range(3)]
 
 
+@pytest.mark.filterwarnings("ignore:What was in the repository:snapshot.SnapshotWarning")
 def test_without_the_repository_what_was_there_only_is_named_and_the_rest_is_restored(tmp_path):
     names = {"old": filled(1), "new": filled(2), "items": [1]}
     workspace = Workspace(names, tmp_path / "run.zarr", memory_budget=ROOM)
@@ -147,6 +149,7 @@ def test_without_the_repository_what_was_there_only_is_named_and_the_rest_is_res
         workspace["n3"]["old"]
 
 
+@pytest.mark.filterwarnings("ignore:What was in the repository:snapshot.SnapshotWarning")
 def test_a_name_whose_object_and_contents_are_both_gone_stays_as_it_is(tmp_path):
     names = {"old": filled(1), "box": [filled(8)], "pair": [(1, 2)], "new": filled(2)}
     workspace = Workspace(names, tmp_path / "run.zarr", memory_budget=8 * SIZE)
@@ -164,6 +167,7 @@ def test_a_name_whose_object_and_contents_are_both_gone_stays_as_it_is(tmp_path)
     assert "pair" not in status.unused
 
 
+@pytest.mark.filterwarnings("ignore:What was in the repository:snapshot.SnapshotWarning")
 def test_what_is_live_is_never_overwritten_when_its_only_other_copy_is_gone(workspace, names, home):
     names["w"].fill(0)  # as in "a", whose contents are on disk only by now
     shutil.rmtree(home)
@@ -196,6 +200,61 @@ def test_contents_lost_with_the_repository_are_copied_again_when_they_are_stored
     assert workspace["a"]["w"][0] == 0
 
 
+def test_a_repository_that_vanished_is_said_with_what_is_lost_and_what_is_left_is_written_again(
+    workspace, names, home
+):
+    workspace.label("d", "fourth")
+    workspace.flush()
+    shutil.rmtree(home)
+    with pytest.warns(
+        SnapshotWarning, match=r"gone.*lost: #1 \(w\); #2 \(w\)\. Whole in memory.*: #3, #4, #5\."
+    ) as said:
+        states = [workspace.state(one) for one in workspace.timeline]
+    assert len(said) == 1
+    assert [state.partition(":")[0] for state in states] == ["memory only"] * 5
+    assert ["incomplete, w went" in state for state in states] == [True, True, False, False, False]
+    assert not home.exists()
+    names["w"].fill(1)  # as in "b", which is lost
+    workspace.store("again", only="w")
+    workspace.flush()
+    names["w"].fill(7)
+    workspace.restore("again")
+    assert names["w"][0] == 1
+    found = {one.label: (one.parent, float(one["w"][0])) for one in Repository(home).timeline}
+    assert found == {"c": (None, 2), "fourth": (3, 3), "e": (4, 4), "again": (5, 1)}
+    assert [workspace.state(one) == "on disk" for one in workspace.timeline] == [False, False, True, True, True, True]
+    assert Repository(home).verify()
+
+
+@pytest.mark.parametrize("moment", ["between", "while writing"])
+def test_a_repository_replaced_by_another_one_is_noticed(names, home, tmp_path, moment):
+    workspace = Workspace(names, home)
+    workspace.store("a")
+    workspace.flush()
+    Workspace({"v": np.zeros(3)}, tmp_path / "other.zarr").store("other")
+    wait_for_all()
+    shutil.rmtree(home)
+    shutil.copytree(tmp_path / "other.zarr", home)
+    if moment == "while writing":
+        outbox = workspace._parts.archive._outbox
+        names["w"].fill(1)
+        snap = workspace._parts.shelf.describe("b", None, "", workspace._parts.shelf.latest)
+        workspace._parts.shelf.add(snap)
+        outbox.write(snap, 0)()
+        outbox.wait()
+    with pytest.warns(SnapshotWarning, match="Whole in memory, and written again by the next store or a flush: #1"):
+        assert workspace.state(workspace["a"]) == "memory only: the repository it was in is gone"
+    workspace.flush()
+    assert workspace.state(workspace["a"]) == "on disk"
+    assert Repository(home)[f"#{workspace.run}.1"]["w"][0] == 0
+
+
+def test_only_the_root_gone_is_no_loss(workspace, home):
+    (home / "zarr.json").unlink()
+    assert {workspace.state(one) for one in workspace.timeline} == {"on disk"}
+    assert workspace["a"]["w"][0] == 0
+
+
 def test_dropping_the_snapshot_in_which_a_block_lay_finds_it_in_another_one(names, home):
     workspace = Workspace(names, home, memory_budget=ROOM)
     flushed(workspace, "a", names=names)
@@ -208,6 +267,7 @@ def test_dropping_the_snapshot_in_which_a_block_lay_finds_it_in_another_one(name
     assert workspace["a"]["w"][0] == 0
 
 
+@pytest.mark.filterwarnings("ignore:What was in the repository:snapshot.SnapshotWarning")
 def test_a_block_that_only_an_undo_needs_returns_to_memory_when_its_snapshot_is_dropped(workspace, names, home):
     names["w"].fill(0)
     workspace.restore("e")  # the undo refers to the contents of "a"

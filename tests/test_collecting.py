@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snapshot import Workspace, collecting
-from snapshot.errors import RepositoryError
+from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.repository import Repository
 
 
@@ -140,7 +140,8 @@ def test_what_another_kernel_dropped_can_be_restored_from_memory_and_dropped_onc
     other.drop(first)
     other.collect(timedelta(0))
     workspace.restore("first")
-    workspace.drop("first")
+    with pytest.warns(SnapshotWarning, match="another kernel has dropped #1"):
+        workspace.drop("first")
     workspace.flush()
     assert [one.label for one in workspace.timeline] == ["second"]
     workspace.store("third")

@@ -17,9 +17,9 @@ STORED = {"a": 1.0, "b": 2.0, "c": 3.0, "t": 4.0}
 
 
 def made(offset=0.0):
-    names = {name: np.full(SIZE, value + offset, np.float32) for name, value in STORED.items()}
-    # the blocks of one variable differ, so that each has a file of its own
-    names["b"] += np.arange(SIZE, dtype=np.float32)
+    # all blocks differ: one that is damaged would be read from where an equal one lies
+    ramp = np.arange(SIZE, dtype=np.float32)
+    names = {name: ramp + np.float32(value + offset) for name, value in STORED.items()}
     return names | {"t": torch.from_numpy(names["t"]).clone()}
 
 

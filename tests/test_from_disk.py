@@ -375,7 +375,6 @@ def test_two_stored_objects_never_go_into_one_live_object(tmp_path, make):
     assert repr(live) == repr({"a": make(1.0), "b": make(2.0)})
 
 
-@pytest.mark.xfail(strict=True, reason="live memory that overlaps is not looked for")
 def test_two_stored_arrays_never_go_into_overlapping_live_memory(tmp_path):
     memory = np.zeros(4)
     live = {"a": memory, "b": memory[:2]}

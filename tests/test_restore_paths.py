@@ -172,3 +172,10 @@ def test_a_snapshot_is_read_by_every_path():
     assert snap["net.0.weight"].tolist() == snap["orig.weight"].tolist() == net[0].weight.tolist()
     assert snap["d['y'][1]"].tolist() == [0, 0]
     assert (snap["d['y']"][0], snap["d['y'][0]"], snap["d['n']"], snap["a.n"]) == (0, 0, 2, 1)
+
+
+def test_a_restore_counts_the_variables_that_the_store_counted():
+    workspace = Workspace({"np": np, "w": np.zeros(3), "rate": 0.1, "<b>x</b>": 3})
+    workspace.store("before")
+    assert "3 variables" in str(workspace.last_store)
+    assert "3 variables" in str(workspace.restore("before"))

@@ -116,7 +116,9 @@ class Desk:
                 snap for snap in self.workspace.timeline if snap.label == new and key_of(snap) != key_of(chosen)
             ]
             self.workspace.label(chosen, new)
-            moved = f"; the label was moved from {self._name(bearers[-1])}" if bearers else ""
+            still = {key_of(snap) for snap in self.workspace.timeline if snap.label == new}
+            left = [snap for snap in bearers if key_of(snap) not in still]
+            moved = f"; the label was moved from {self._name(left[-1])}" if left else ""
             return f"{reference_of(chosen, self.workspace.run)} is now {new}{moved}."
 
         self._attempt(act)

@@ -155,10 +155,10 @@ class FixedKind:
             # calling it would run whatever it is
             raise TypeError(f"a {self.name} is not made by calling {cls.__qualname__}")
         if cls is functools.partial:
-            function, arguments, keywords = state
+            function, arguments, keywords, *attributes = state  # there were none in what older versions stored
             made: Any = functools.partial(function)
             # not **keywords: that dict may be filled later, and is to be this one's own
-            made.__setstate__((function, arguments, keywords, {}))
+            made.__setstate__((function, arguments, keywords, *(attributes or [{}])))
             return made
         return cls(*state)
 
@@ -240,7 +240,7 @@ FIXED = {
     kind.base: kind
     for kind in (
         FixedKind("method", "__func__", "__self__", base=MethodType),
-        FixedKind("partial", "func", "args", "keywords", base=functools.partial),
+        FixedKind("partial", "func", "args", "keywords", "__dict__", base=functools.partial),
         CachedPropertyKind("cached property", "func", "attrname", base=functools.cached_property),
         FixedKind("property", "fget", "fset", "fdel", base=property),
         FixedKind("classmethod", "__func__", base=classmethod),

@@ -18,6 +18,7 @@ State = tuple[Any, ...]
 
 _ABSENT = object()
 _PLAIN_KEYS = frozenset({str, bytes, int, float, bool, complex, type(None)})
+ALWAYS_HASH_THE_SAME = _PLAIN_KEYS
 
 
 def same(left: State, right: State) -> bool:
@@ -84,6 +85,10 @@ class DequeKind(ListKind):
     def take(self, obj: Any) -> State:
         return (obj.maxlen, *deque.__iter__(obj))
 
+    def cannot_become(self, obj: Any, state: State) -> bool:
+        """Its length is bounded by what it was made with."""
+        return bool(obj.maxlen != state[0])
+
     def put(self, obj: Any, state: State) -> None:
         present, members = self.take(obj)[1:], state[1:]
         for index, (old, new) in enumerate(zip(present, members)):
@@ -122,6 +127,16 @@ class SetKind:
         for member in state:
             if id(member) not in kept:
                 set.add(obj, member)
+
+    def keys_of(self, state: State) -> State:
+        """What is hashed."""
+        return state
+
+    def rehash(self, obj: Any, state: State) -> None:
+        """As :meth:`put`, where the hashes of members have changed."""
+        fresh = set(state)  # a member's __hash__ or __eq__ may raise: not after it is cleared
+        set.clear(obj)
+        set.update(obj, fresh)
 
     def build(self, cls: Any, state: State) -> Any:
         made: Any = cls.__new__(cls)
@@ -163,6 +178,14 @@ class DictKind:
     def put(self, obj: Any, state: State) -> None:
         put_items(obj, state, self.base)
 
+    def keys_of(self, state: State) -> State:
+        """What is hashed."""
+        return state[: len(state) // 2]
+
+    def rehash(self, obj: Any, state: State) -> None:
+        """As :meth:`put`, where the hashes of keys have changed."""
+        fill_again(obj, state, self.base)
+
     def build(self, cls: Any, state: State) -> Any:
         made: Any = cls.__new__(cls)
         self.put(made, state)
@@ -184,7 +207,11 @@ class OrderedDictKind(DictKind):
     base = OrderedDict
 
     def take(self, obj: Any) -> State:
-        return (*OrderedDict.keys(obj), *OrderedDict.values(obj))
+        try:
+            return (*OrderedDict.keys(obj), *OrderedDict.values(obj))
+        except KeyError:
+            # it looks its own keys up, and one hashes to something else by now: its order is out of reach
+            return (*dict.keys(obj), *dict.values(obj))
 
 
 class DefaultDictKind(DictKind):
@@ -200,6 +227,13 @@ class DefaultDictKind(DictKind):
         if obj.default_factory is not state[0]:
             obj.default_factory = state[0]
         put_items(obj, state[1:], dict)
+
+    def keys_of(self, state: State) -> State:
+        return super().keys_of(state[1:])
+
+    def rehash(self, obj: Any, state: State) -> None:
+        obj.default_factory = state[0]
+        fill_again(obj, state[1:], dict)
 
     def edges(self, state: State) -> Iterable[tuple[str, Any]]:
         return (*super().edges(state[1:]), (".default_factory", state[0]))
@@ -221,14 +255,14 @@ def put_items(obj: Any, state: State, base: Any) -> None:
     half = len(state) // 2
     keys, values = state[:half], state[half:]
     wanted = set(map(id, keys))
-    present = tuple(base.keys(obj))
     try:
-        for key in present:
+        for key in tuple(base.keys(obj)):
             if id(key) not in wanted:
                 base.__delitem__(obj, key)
     except KeyError:
         # a key whose hash changed since it was put in cannot be found, only swept
-        base.clear(obj)
+        fill_again(obj, state, base)
+        return
     kept = tuple(base.keys(obj))
     in_order = same(kept, keys[: len(kept)])
     for key, value in zip(keys, values):
@@ -239,6 +273,15 @@ def put_items(obj: Any, state: State, base: Any) -> None:
             base.__setitem__(obj, key, value)
         elif base.get(obj, key, _ABSENT) is not value:
             base.__setitem__(obj, key, value)
+
+
+def fill_again(obj: Any, state: State, base: Any) -> None:
+    """Make a dict hold these keys and values in this order, under the hashes that the keys have now."""
+    half = len(state) // 2
+    fresh = dict(zip(state[:half], state[half:]))  # a key's __hash__ or __eq__ may raise: not after it is cleared
+    base.clear(obj)
+    for key, value in fresh.items():
+        base.__setitem__(obj, key, value)
 
 
 #: Most derived first: the first base an object's class has decides.

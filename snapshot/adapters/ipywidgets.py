@@ -13,7 +13,7 @@ from ipywidgets import Widget
 
 from snapshot.adapters.containers import State
 
-_PLUMBING = ("comm", "keys", "log", "layout", "style")
+_PLUMBING = ("comm", "keys", "log")
 
 
 class WidgetKind:

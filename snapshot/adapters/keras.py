@@ -16,6 +16,7 @@ from snapshot.adapters.keras_variables import VARIABLE
 from snapshot.adapters.reference import BENIGN
 
 LEAF_ADAPTERS = (VARIABLE,)
+KINDS = (OBJECT, OPTIMIZER)
 #: Python objects with ordinary attributes, and containers.
 _WALKED = ("keras.src.callbacks", "keras.src.utils")
 

@@ -15,6 +15,7 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
+import keras
 from keras.src.trainers.trainer import Trainer
 
 _LIBRARIES = ("keras", "tensorflow", "torch", "jax", "flax")
@@ -35,6 +36,28 @@ def own_names(cls: type) -> frozenset[str]:
 def compile_names() -> frozenset[str]:
     """What ``model.compile`` sets."""
     return frozenset(_stored(inspect.unwrap(Trainer.compile).__code__))
+
+
+@cache
+def learned_names(cls: Any) -> frozenset[str]:
+    """What a preprocessing layer learns by ``adapt``: vocabularies, means, bins, and counts on the way to them."""
+    if not issubclass(cls, keras.Layer) or not hasattr(cls, "adapt"):
+        return frozenset()
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if base.__module__.split(".")[0] in _LIBRARIES and "adapt" in dir(base):
+            for name in _LEARNING & vars(base).keys():
+                found.update(_stored(inspect.unwrap(vars(base)[name]).__code__))
+    return frozenset((found | _COUNTS) - {"built"})
+
+
+#: Methods whose assignments are what was learned.
+_LEARNING = {
+    "adapt", "update_state", "finalize_state", "reset_state", "set_vocabulary", "load_own_variables",
+    "_record_vocabulary_size",
+}  # fmt: skip
+#: What a lookup layer counts in tables and variables of TensorFlow, which it makes once.
+_COUNTS = {"token_counts", "token_document_counts", "num_documents"}
 
 
 @cache

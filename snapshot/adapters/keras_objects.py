@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+from weakref import WeakSet
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ from keras.src.trainers.compile_utils import CompileLoss
 from snapshot.adapters import keras_optimizers
 from snapshot.adapters.containers import State
 from snapshot.adapters.keras_layers import forget_functions, put_layers, remember
-from snapshot.adapters.keras_names import compile_names, own_names
+from snapshot.adapters.keras_names import compile_names, learned_names, own_names
 from snapshot.adapters.keras_settings import PLAIN, equal, is_bound, is_setting
 from snapshot.adapters.keras_variables import VARIABLE, was_made_here
 from snapshot.adapters.objects import attribute_dict
@@ -58,6 +59,8 @@ class ObjectKind:
     fixed = False
     hashes = False
     lead = 0
+    partly_pickled = VARIABLE.kind  #: Keras writes what a saved model needs
+    _unpickled: ClassVar[WeakSet[Any]] = WeakSet()
 
     def take(self, obj: Any) -> State:
         _synchronize(obj)
@@ -77,6 +80,10 @@ class ObjectKind:
             if issubclass(type(value), keras.Metric):
                 self.start_over(value, value.variables)
 
+    def came_from_pickle(self, obj: Any) -> None:
+        """``obj`` was just made, and nothing else knows it."""
+        self._unpickled.add(obj)
+
     def stays(self, obj: Any, state: State, present: State) -> Iterable[Any]:
         """Weights and layers that ``present`` has and ``state`` has not: Keras cannot take them out."""
         if not issubclass(type(obj), keras.Layer) or issubclass(type(obj), keras.Sequential):
@@ -89,7 +96,13 @@ class ObjectKind:
     def start_over(self, obj: Any, variables: list[Any]) -> None:
         """Variables that the snapshot does not have yet: totals begin at zero, weights stay as they are."""
         if issubclass(type(obj), keras.Metric):
-            for variable in variables:
+            fresh = variables
+        else:
+            # states of a recurrent layer, which begin at zero; weights are on the lists
+            listed = _listed(obj)
+            fresh = [variable for variable in variables if id(variable) not in listed]
+        if not issubclass(type(obj), keras.random.SeedGenerator):
+            for variable in fresh:
                 VARIABLE.assign(variable, np.zeros_like(VARIABLE.view(variable)))
 
     def build(self, cls: type, state: State) -> Any:
@@ -128,7 +141,7 @@ class OptimizerKind(ObjectKind):
         keys = state[:half]
         trained = [value for key, value in zip(keys, state[half:]) if key.startswith("_trainable_variables")]
         if trained and not obj.built:
-            if any(map(was_made_here, trained)):
+            if any(map(was_made_here, trained)) and obj not in self._unpickled:
                 raise DoesNotFit(f"{obj.name}: its model has not the weights it trained; make the model as it was")
             obj.build(trained)
         super().put(obj, state)
@@ -163,9 +176,13 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
     """(key, value) of everything that is state; keys of what the user set begin with a dot."""
     cls: Any = type(obj)
     own = own_names(cls)
+    learned = learned_names(cls)
     compiled = _set_by_compile(obj)
+    listed = _listed(obj)
     for name, value in (attribute_dict(obj) or {}).items():
-        if name in _LISTS:
+        if name in learned:
+            yield intern(f".{name}"), value
+        elif name in _LISTS:
             yield from _variables(name, value, issubclass(type(obj), keras.Layer))
         elif name in compiled or (name not in own and not name.startswith(("_self_", "_obj_reference"))):
             yield intern(f".{name}"), value
@@ -181,7 +198,35 @@ def _pairs(obj: Any) -> Iterator[tuple[str, Any]]:
             yield from ((intern(f"{name}[{index}]"), each) for index, each in enumerate(inner))
         elif is_setting(obj, name, value) or (name == "built" and _looks_ahead(obj)):
             yield intern(f".{name}"), value
+        elif issubclass(type(value), list | tuple) and value and name != "_tracked":
+            unlisted = _unlisted(value, listed)
+            yield from ((intern(f"{name}[{index}]"), variable) for index, variable in enumerate(unlisted))
     yield from _torch_members(obj)
+
+
+def _listed(obj: Any) -> set[int]:
+    """Ids of the variables that Keras lists for the object."""
+    attributes = attribute_dict(obj) or {}
+    return {id(variable) for name in _LISTS for variable in attributes.get(name) or ()}
+
+
+def _unlisted(value: Any, listed: set[int]) -> list[Any]:
+    """The variables that a list is made of, and the lists in it, when it is made of nothing else and none is listed.
+
+    A stateful recurrent layer keeps its states so: Keras saves them with no model.
+    """
+    found: list[Any] = []
+    for part in value:
+        if issubclass(type(part), list | tuple):
+            inner = _unlisted(part, listed)
+            if not inner:
+                return []
+            found += inner
+        elif _is_variable(part) and id(part) not in listed:
+            found.append(part)
+        else:
+            return []
+    return found
 
 
 def _set_by_compile(obj: Any) -> frozenset[str]:
@@ -242,13 +287,16 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     compiled = _set_by_compile(obj)
     cls: Any = type(obj)
     own = own_names(cls) - compiled
+    learned = learned_names(cls)
     kept = {id(value) for key, value in present.items() if not key.startswith(".")}
     recompiled = wanted.get(".optimizer") is not present.get(".optimizer")
     for key in dict.fromkeys((*wanted, *present)):
         name = key[1:]
         if not key.startswith(".") or (name in compiled and not recompiled):
             continue
-        if name in own and key != ".built":
+        if name in learned:
+            _put_learned(obj, attributes, key, wanted)
+        elif name in own and key != ".built":
             if key in wanted:
                 _put_setting(obj, attributes, name, wanted[key])
         elif key not in wanted:
@@ -262,6 +310,17 @@ def _put_attributes(obj: Any, wanted: Mapping[str, Any], present: Mapping[str, A
     if recompiled:
         # they were made for the other optimizer
         attributes.update({name: None for name in _COMPILED if name in attributes and name.endswith("function")})
+
+
+def _put_learned(obj: Any, attributes: dict[str, Any], key: str, wanted: Mapping[str, Any]) -> None:
+    name = key[1:]
+    if key not in wanted:
+        attributes.pop(name)
+    elif name in attributes and attributes[name] is wanted[key]:
+        return
+    else:
+        attributes[name] = wanted[key]
+    forget_functions(obj)
 
 
 def _put_setting(obj: Any, attributes: dict[str, Any], name: str, value: Any) -> None:

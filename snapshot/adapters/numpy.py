@@ -66,6 +66,12 @@ class ArrayAdapter:
             np.copyto(flat[start : start + contents.size], contents, casting="no")
         return True
 
+    def put_form(self, obj: Any, form: Form) -> None:
+        """Lock it, or unlock it, as it was."""
+        wanted = not dict(form.meta).get("read-only", False)
+        if obj.flags.writeable is not wanted and (not wanted or _can_unlock(obj)):
+            obj.setflags(write=wanted)
+
     def memory(self, obj: Any) -> Array | None:
         """Its memory as bytes in memory order, for others to write to; None when that cannot be."""
         plain = np.ndarray.view(obj, np.ndarray)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from copyreg import _slotnames  # type: ignore[attr-defined]
+from enum import Enum
 from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
@@ -189,6 +190,17 @@ class ContainerInstanceKind(InstanceKind):
         if not self.container.fixed:
             self.container.put(obj, children)
 
+    def keys_of(self, state: State) -> State:
+        """What a dict or set of this class hashes."""
+        keys: State = self.container.keys_of(self._split(state)[0]) if self.hashes else ()  # type: ignore[attr-defined]
+        return keys
+
+    def rehash(self, obj: Any, state: State) -> None:
+        """As :meth:`put`, where the hashes of keys have changed."""
+        children, attributes = self._split(state)
+        put_attributes(obj, attributes)
+        self.container.rehash(obj, children)  # type: ignore[attr-defined]
+
     def build(self, cls: type, state: State) -> Any:
         raise TypeError(f"a {cls.__qualname__} cannot be made from its parts alone")
 
@@ -198,6 +210,12 @@ class ContainerInstanceKind(InstanceKind):
 
 
 INSTANCE = InstanceKind()
+_OF_ENUM = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_"))
+
+
+def is_bare_member(obj: Any) -> bool:
+    """Whether ``obj`` is a member of an Enum that nobody gave attributes: its name says all of it."""
+    return issubclass(type(obj), Enum) and _OF_ENUM.issuperset(attribute_dict(obj) or ())
 
 
 def kind_for(cls: Any) -> Kind | None:

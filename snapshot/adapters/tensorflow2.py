@@ -27,7 +27,7 @@ from snapshot.adapters.protocol import Step
 from snapshot.adapters.reference import BENIGN, Reference
 from snapshot.adapters.tensorflow2_functions import FUNCTION
 from snapshot.adapters.tensorflow2_leaves import GENERATOR, TENSOR, VARIABLE
-from snapshot.adapters.tensorflow2_tables import MUTABLE, TABLE
+from snapshot.adapters.tensorflow2_tables import MUTABLE, STATIC, STATIC_TABLE, TABLE, is_filled
 from snapshot.adapters.tensorflow2_tracked import PROXY, REPLICAS, TRACKABLE
 from snapshot.model import Role
 
@@ -90,6 +90,8 @@ def handler_for(obj: Any) -> Any:
         return TENSOR if obj.dtype not in (tf.variant, tf.resource) else BENIGN
     if issubclass(cls, BaseResourceVariable):
         return VARIABLE
+    if cls is STATIC:
+        return STATIC_TABLE if is_filled(obj) else BENIGN
     for known, handler in _OURS:
         if issubclass(cls, known):
             return handler

@@ -1,4 +1,4 @@
-"""Mutable lookup tables: exported, and filled again.
+"""Lookup tables: exported, and filled again; one that cannot be changed is made anew.
 
 A table is recorded as two tensors. An export that brings nothing new gives the
 tensors of the one before, so an unchanged table is the same record as it was.
@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 from tensorflow.python.ops import lookup_ops
 
 from snapshot.adapters.containers import State
@@ -58,6 +59,57 @@ class TableKind:
 TABLE = TableKind()
 
 
+class StaticTableKind:
+    """State: the keys in order, their values, and the value of a key that is not in it.
+
+    A table that waits for its keys has the names of their dtypes instead.
+    """
+
+    name = "tensorflow.static_table"
+    fixed = True
+    hashes = False
+    lead = 0
+
+    def take(self, obj: Any) -> State:
+        last = _last.get(obj)
+        if last is None:
+            with eagerly():
+                default = tf.identity(obj.default_value)
+                try:
+                    last = _last[obj] = (*_in_order(*obj.export()), default)
+                except tf.errors.AbortedError:
+                    return (obj.key_dtype.name, obj.value_dtype.name, default)
+        return last
+
+    def put(self, obj: Any, state: State) -> None:
+        raise TypeError("a static table cannot be changed")
+
+    def build(self, cls: Any, state: State) -> Any:
+        keys, values, default = state
+        make: Any = _Waiting if isinstance(keys, str) else tf.lookup.KeyValueTensorInitializer
+        with eagerly():
+            return cls(make(keys, values), default)
+
+    def edges(self, state: State) -> Iterable[tuple[str, Any]]:
+        yield from zip((".keys", ".values", ".default_value"), state)
+
+
+class _Waiting(lookup_ops.TableInitializerBase):  # type: ignore[misc]
+    """Leaves a table as Keras does before ``adapt``: whoever looks a key up is told to fill it first."""
+
+    def initialize(self, table: Any) -> None:
+        return None
+
+
+STATIC_TABLE = StaticTableKind()
+STATIC = lookup_ops.StaticHashTable
+
+
+def is_filled(obj: Any) -> bool:
+    """Whether a static table is one that can be read at once: one in a graph cannot."""
+    return isinstance(obj.resource_handle, ops.EagerTensor)
+
+
 def _exported(obj: Any) -> State:
     keys, values = obj.export()
     if isinstance(obj, lookup_ops.DenseHashTable):
@@ -75,6 +127,8 @@ def _rows_equal(keys: Any, marker: Any) -> Array:
 
 
 def _in_order(keys: Any, values: Any) -> State:
+    if not len(keys):
+        return keys, values
     plain = array_of(keys).reshape(len(keys), -1)
     order = np.lexsort(plain.T[::-1]) if plain.dtype.names is None else np.argsort(plain[:, 0], order="bytes")
     return tf.gather(keys, order), tf.gather(values, order)

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from snapshot.errors import NotWritable, RepositoryError
+from snapshot.wording import found
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -38,6 +39,8 @@ _CLOUDS = {
     **dict.fromkeys(("az", "azure", "abfs", "abfss", "adl"), "Azure"),
     **dict.fromkeys(("http", "https"), "the web"),
 }
+#: Where the environment names a server of the user's own.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 #: zarr's stores in memory by address, so that the same address is the same store in this process.
 _IN_MEMORY: dict[str, MemoryStore] = {}
 
@@ -51,6 +54,32 @@ def shown(address: str) -> str:
     """The address without a password or a signature, for people and messages."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def checked(options: Options | None) -> Options:
+    """``storage_options`` as they were given. Raises TypeError when they are something else."""
+    if options is None:
+        return {}
+    example = "storage_options={'endpoint': 'http://127.0.0.1:9000', 'region': 'us-east-1'}"
+    if not isinstance(options, Mapping):
+        raise TypeError(f"storage_options is {found(options)}, not a dict: write {example}.")
+    wrong = next((name for name in options if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise TypeError(f"A name in storage_options is {found(wrong)}, not text: write {example}.")
+    return options
+
+
+def _check_endpoints(address: str, options: Options) -> None:
+    """RepositoryError for one that is no URL: the library below panics where it is used."""
+    given = {f"storage_options[{key!r}]": value for key, value in options.items() if "endpoint" in key.lower()}
+    said = given or {name: os.environ[name] for name in _ENDPOINTS if os.environ.get(name)}
+    for where, url in said.items():
+        if not (isinstance(url, str) and re.match(r"https?://[^/\s]+\S*$", url)):
+            beginning = "" if not isinstance(url, str) or "://" in url else f", such as 'http://{url}'"
+            raise RepositoryError(
+                f"{shown(address)} cannot be opened: {where} is {url!r}, which is no URL of a server. "
+                f"Write it with http:// or https:// in front{beginning}."
+            )
 
 
 def place_of(address: str, options: Options | None = None) -> Path | Store:
@@ -83,6 +112,7 @@ def _object_store(address: str, options: dict[str, Any]) -> Store:
         ) from error
     from zarr.storage import ObjectStore
 
+    _check_endpoints(address, options)
     client = {**_CLIENT, **_plain_http(options), **options.pop("client_options", {})}
     retries = {**_RETRIES, **options.pop("retry_config", {})}
     made_from: Callable[..., Any] = from_url  # its types list every option of every cloud
@@ -102,9 +132,8 @@ def _object_store(address: str, options: dict[str, Any]) -> Store:
 
 def _plain_http(options: Options) -> dict[str, bool]:
     """Whoever names an endpoint without TLS, as for a server of their own, means it."""
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     given = [str(value) for key, value in options.items() if "endpoint" in key.lower()]
-    plain = any(url.startswith("http://") for url in given or map(os.environ.get, names) if url)
+    plain = any(url.startswith("http://") for url in given or map(os.environ.get, _ENDPOINTS) if url)
     return {"allow_http": True} if plain else {}
 
 

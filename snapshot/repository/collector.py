@@ -34,19 +34,37 @@ something new. What a commit wrote that failed is deleted by its own writer, bec
 nothing names it. What was committed and taken back may have been seen: its table is left
 as ``notes/<run>.<n>.<token>.undone`` and collected like a dropped snapshot's.
 
+Of a run that was killed contents stay that no table names. Where it is known how old a key
+is, in folders, a collection takes those away that are older than the grace period, and
+than an hour: it
+
+1. lists what is that old, leaves out what any table names, and is done if nothing is left.
+2. writes a record, of nothing.
+3. reads all tables once more, and deletes what is left then and is still that much older than
+   the record, by the disk's clock.
+
+A writer that began longer ago than half of that hour and finds a record it does not know
+writes all of its contents once more, at new keys. So either its table is written before
+the collector's step 3, which spares what it names; or after it, hence after the record,
+and the writer finds that. A table that no header followed for a day names nothing; a
+writer that stood still for so long between the two finds its table gone, and takes its
+header back.
+
 Killed at any moment, a collection is done by the next one: tables go after the contents
 they name, tombstones after everything. Several at once delete the same things.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from snapshot.errors import Damaged
 from snapshot.repository import layout
+from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.dead import Dead
+from snapshot.repository.orphans import Orphans, tables_among
 from snapshot.repository.records import SETTLED, describe, merge_records, new_record
 from snapshot.repository.removed import encode_removed
 from snapshot.repository.storage import Storage
@@ -55,6 +73,8 @@ from snapshot.timeline import SnapshotKey
 
 #: How many tables are read at once.
 _TOGETHER = 64
+#: Who has written a table writes its header at once; after so long nobody will.
+FORSAKEN = timedelta(days=1)
 
 
 @dataclass
@@ -77,6 +97,7 @@ def collect(storage: Storage, grace: timedelta) -> Collected:
     due = _due(storage, grace, report)
     if due:
         _remove(storage, due, report)
+    _sweep(storage, max(grace, SETTLED), report)
     merge_records(storage)
     report.freed += storage.sweep(SETTLED.total_seconds())
     return report
@@ -136,22 +157,69 @@ def _dead(storage: Storage, due: list[Tombstone], report: Collected) -> Dead:
     return dead
 
 
-def _spare(storage: Storage, dead: Dead, due: set[SnapshotKey]) -> None:
-    """Take out of ``dead`` what any other table names. Raises Damaged when one that counts cannot be read."""
+def _spare(storage: Storage, dead: Dead | Orphans, due: set[SnapshotKey]) -> None:
+    """Take out of ``dead`` what any other table names. Raises Damaged, naming those that count and cannot be read."""
+    unreadable: list[SnapshotKey] = []
     for run in layout.runs_among(storage.children("runs")):
         names = storage.children(layout.snapshots_folder(run))
         keys = sorted((run, int(name)) for name in names if name.isdecimal() and (run, int(name)) not in due)
         for start in range(0, len(keys), _TOGETHER):
-            if not dead:
+            if not dead and not unreadable:
                 return
             some = keys[start : start + _TOGETHER]
             tables = storage.get_many([(layout.table_key(*key), None) for key in some])
-            for key, data in zip(some, tables, strict=True):
-                if (data is None or not dead.spare(data)) and _counts(storage, key):
-                    raise Damaged(
-                        f"{layout.table_key(*key)} cannot be read, so nobody knows what #{key[0]}.{key[1]} needs: "
-                        "bring it back from a copy, or drop that snapshot too"
-                    )
+            unreadable += [
+                key
+                for key, data in zip(some, tables, strict=True)
+                if (data is None or not dead.spare(data)) and _counts(storage, key)
+            ]
+    if unreadable:
+        tables_there = ", ".join(layout.table_key(*key) for key in unreadable)
+        snapshots = ", ".join(f"#{run}.{number}" for run, number in unreadable)
+        raise Damaged(
+            f"{tables_there} cannot be read, so nobody knows what {snapshots} needs: "
+            "bring it back from a copy, or drop that snapshot too"
+        )
+
+
+def _sweep(storage: Storage, age: timedelta, report: Collected) -> None:
+    """Take away what runs that were killed left behind, where it is known how old that is."""
+    seconds = age.total_seconds()
+    old = storage.older("runs", seconds)
+    orphans = Orphans(old)
+    forsaken = _forsaken(
+        storage, tables_among(storage.older("runs", max(age, FORSAKEN).total_seconds()) if old else ())
+    )
+    try:
+        if orphans:
+            _spare(storage, orphans, forsaken)
+        if not orphans and not forsaken:
+            return
+        record = new_record()
+        storage.put([(record, lambda: encode_removed([]))])
+        forsaken = _forsaken(storage, forsaken)
+        # the table first: while it is there its writer takes what it names for kept
+        tables = [layout.table_key(*key) for key in forsaken]
+        report.freed += storage.delete_older(tables, FORSAKEN.total_seconds(), record)
+        storage.delete_folder(*(layout.snapshot_folder(*key) for key in forsaken))
+        if orphans:
+            _spare(storage, orphans, forsaken)
+    except Damaged as error:
+        report.kept.setdefault("what killed runs left behind", str(error))
+        return
+    report.freed += storage.delete_older(orphans.keys(), seconds, record)
+    storage.delete_folder(*orphans.packs())
+    for array in orphans.arrays():
+        _tidy(storage, array)
+
+
+def _forsaken(storage: Storage, keys: Collection[SnapshotKey]) -> set[SnapshotKey]:
+    """Those of old tables that no header, be it in a fold, has made a snapshot."""
+    if not keys:
+        return set()
+    catalogue = Catalogue(storage, warn=False)
+    headers, gone = catalogue.read()
+    return {*keys} - {one.key for one in headers} - gone.keys() - catalogue.unreadable.keys()
 
 
 def _counts(storage: Storage, key: SnapshotKey) -> bool:

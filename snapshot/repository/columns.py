@@ -70,9 +70,13 @@ class Columns:
     def __init__(self) -> None:
         self._columns: dict[str, _Column] = {}
         self.aliases: dict[str, str] = {}
+        self._last: Table | None = None
 
     def add(self, snapshot: int, table: Table) -> None:
         """One more snapshot."""
+        if table is self._last:
+            return
+        self._last = table
         there: set[str] = set()
         for stored, places in zip(table.leaves, table.places, strict=True):
             if stored.path:

@@ -39,9 +39,13 @@ class Commit:
     nothing else can name are ``own``. ``groups`` describe the folders of new rows to zarr;
     they are there unless a variable is new, or somebody took away what looked empty.
     ``known`` holds the places they will lie at, to be accepted once the commit is on disk.
+    Where a snapshot holds what the one before did, whose table is ``before``, it has an
+    equal table, and nothing is looked up.
     """
 
-    def __init__(self, entry: Entry, known: Known, run: str, rows: Rows, pack: int) -> None:
+    def __init__(
+        self, entry: Entry, known: Known, run: str, rows: Rows, pack: int, before: Table | None = None
+    ) -> None:
         #: The number after those of the packs that are written.
         self.next_pack = pack
         self.writes: dict[str, Callable[[], Bytes | Sequence[Bytes]]] = {}
@@ -53,7 +57,7 @@ class Commit:
         self._rows = rows
         self._pieces: list[Bytes] = []
         self._pack_size = 0
-        self.table = self._plan()
+        self.table = before if before is not None and _is_of(before, entry) else self._plan()
 
     def _plan(self) -> Table:
         entry = self._entry
@@ -153,6 +157,18 @@ class Commit:
         key = layout.chunk_key(array, stored.leaf, where, row, index)
         self.writes[key] = partial(_padded, block, size)
         self.own.append(key)
+
+
+def _is_of(table: Table, entry: Entry) -> bool:
+    """Whether a snapshot holds just what a table says. A pickle's signature is of one snapshot alone."""
+    return (
+        table.leaves is entry.leaves
+        and not (table.pickles or entry.pickles)
+        and (table.names, table.report, table.plain) == (entry.names, entry.report, entry.plain)
+        and table.numbers == entry.numbers
+        and table.records.keys() == entry.records.keys()
+        and all(table.records[name].digest == layout.digest_of(data) for name, data in entry.records.items())
+    )
 
 
 def _padded(block: memoryview, size: int) -> list[Bytes]:

@@ -33,9 +33,15 @@ class Encoder:
         self._leaves: dict[int, _Told] = {}
         self._records: dict[str, _Told] = {}
         self._pickles: dict[str, _Told] = {}
+        self._last: tuple[Table, bytes] | None = None
 
     def encode(self, table: Table) -> bytes:
         """The table as it is stored."""
+        if self._last is None or self._last[0] is not table:
+            self._last = table, self._encode(table)
+        return self._last[1]
+
+    def _encode(self, table: Table) -> bytes:
         sources: dict[str, int] = {}
         self._leaves = dict(_leaves(table, self._leaves, sources))
         self._records = dict(_pieces(table.records, self._records, sources))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from snapshot.errors import Damaged, RepositoryError
@@ -17,6 +17,12 @@ from snapshot.repository.table import InPack, Place
 _WINDOWED = 256 * 1024
 
 
+#: A key, and the first byte of a block there.
+Where = tuple[str, int]
+#: Where else a block lies, given its hash and where it cannot be read.
+Otherwise = Callable[[bytes, Where], Iterable[Where]]
+
+
 class Part(NamedTuple):
     """Some bytes of one block: ``first`` and ``last`` within it; all of them are checked."""
 
@@ -25,30 +31,36 @@ class Part(NamedTuple):
     block: int
     first: int
     last: int
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is the whole block, so that its hash can be checked."""
-        start, stop = layout.cut_of(self.leaf).span(self.block)
-        return self.last - self.first == stop - start
+    whole: bool  #: the whole block, so that its hash can be checked
 
 
 class Fetcher:
-    """Reads blocks. Raises Damaged, naming ``what`` and the key."""
+    """Reads blocks, from another place where theirs is damaged. Raises Damaged, naming ``what`` and the key."""
 
-    def __init__(self, storage: Storage, pieces: Pieces) -> None:
+    def __init__(self, storage: Storage, pieces: Pieces, otherwise: Otherwise = lambda digest, where: ()) -> None:
         self._storage = storage
         self._pieces = pieces
+        self._otherwise = otherwise
 
     def part(self, leaf: Leaf, place: Place, index: int) -> Part:
         """A whole block."""
+        if isinstance(place, InPack):
+            return Part(leaf, place, index, 0, place.length, whole=True)
         start, stop = layout.cut_of(leaf).span(index)
-        return Part(leaf, place, index, 0, stop - start)
+        return Part(leaf, place, index, 0, stop - start, whole=True)
 
     def parts(self, wanted: list[Part], what: str) -> list[memoryview]:
         """The bytes of each, several at once."""
-        with self._asking(what):
-            found = self._read(wanted)
+        try:
+            with self._asking(what):
+                found = self._read(wanted)
+        except Damaged:
+            if len(wanted) > 1:
+                return [data for one in wanted for data in self.parts([one], what)]
+            data = self._from_elsewhere(wanted[0])
+            if data is None:
+                raise
+            return [data]
         return [self._checked(one, data, what) for one, data in zip(wanted, found, strict=True)]
 
     def _read(self, wanted: list[Part]) -> list[memoryview | None]:
@@ -70,22 +82,52 @@ class Fetcher:
     def _checked(self, one: Part, data: memoryview | None, what: str) -> memoryview:
         short = data is None or len(data) != one.last - one.first
         if data is None or short or (one.whole and layout.digest_of(data) != one.leaf.blocks[one.block]):
-            raise Damaged(damage(what, beginning(one.leaf, one.place)[0], data, self._storage))
+            other = self._from_elsewhere(one)
+            if other is None:
+                raise Damaged(damage(what, beginning(one.leaf, one.place)[0], data, self._storage))
+            return other
         return data
+
+    def _from_elsewhere(self, one: Part) -> memoryview | None:
+        start, stop = layout.cut_of(one.leaf).span(one.block)
+        data = self.elsewhere(one.leaf.blocks[one.block], beginning(one.leaf, one.place), stop - start)
+        return data[one.first : one.last] if data is not None else None
+
+    def elsewhere(self, digest: bytes, where: Where, size: int) -> memoryview | None:
+        """The bytes with that hash from any place but one; None when there is no good one."""
+        for key, first in self._otherwise(digest, where):
+            with suppress(RepositoryError):
+                data = self._storage.get(key, (first, first + size))
+                if data is not None and len(data) == size and layout.digest_of(data) == digest:
+                    return data
+        return None
 
     def read_into(self, leaf: Leaf, place: Place, index: int, out: memoryview, what: str) -> None:
         """Fill ``out``, of the block's size, with a whole block."""
         key, start = beginning(leaf, place)
-        with self._asking(what):
-            if isinstance(place, InPack) and place.length <= _WINDOWED:
-                data = self._pieces.read(place)
-                there = data is not None and len(data) == len(out)
-                if data is not None and there:
-                    out[:] = data
-            else:
-                there = self._storage.read_into(key, start, out)
-        if not there or layout.digest_of(out) != leaf.blocks[index]:
-            raise Damaged(damage(what, key, out if there else None, self._storage))
+        failure, there = None, False
+        try:
+            with self._asking(what):
+                there = self._fill(key, start, place, out)
+        except Damaged as error:
+            failure = error
+        if there and layout.digest_of(out) == leaf.blocks[index]:
+            return
+        # what is said is how it was found, so it is put into words before anything else is read
+        failure = failure or Damaged(damage(what, key, out if there else None, self._storage))
+        data = self.elsewhere(leaf.blocks[index], (key, start), len(out))
+        if data is None:
+            raise failure
+        out[:] = data
+
+    def _fill(self, key: str, start: int, place: Place, out: memoryview) -> bool:
+        if not isinstance(place, InPack) or place.length > _WINDOWED:
+            return self._storage.read_into(key, start, out)
+        data = self._pieces.read(place)
+        if data is None or len(data) != len(out):
+            return False
+        out[:] = data
+        return True
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:

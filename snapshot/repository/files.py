@@ -169,6 +169,34 @@ class Files:
                     size += found.st_size
         return size
 
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The files below ``prefix`` that nobody has written to for so long."""
+        before = time() - seconds
+        return [key for key in self.keys(prefix) if self._is_older(key, before)]
+
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those files away that are so much older than the file ``mark``; returns their bytes.
+
+        This machine's clock does not count: it may be far from that of the disk, or of who wrote them.
+        """
+        try:
+            before = os.stat(self._path(mark)).st_mtime - seconds
+        except FileNotFoundError:
+            return 0
+        size = 0
+        for key in keys:
+            # looked at once more: the name may have been given to something new
+            if self._is_older(key, before):
+                size += self.size(key)
+                self.delete([key])
+        return size
+
+    def _is_older(self, key: str, before: float) -> bool:
+        try:
+            return os.stat(self._path(key)).st_mtime <= before
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def delete_folders(self, prefixes: Sequence[str]) -> None:
         """As :meth:`delete_folder` for several: on some disks each waits for milliseconds."""
         if len(prefixes) <= AT_ONCE:

@@ -31,8 +31,22 @@ def check_writable(folder: Path) -> None:
         place = next(one for one in (folder, *folder.parents) if one.exists())
     except OSError as error:
         raise unwritable(str(folder), error) from error
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not place.is_dir() or not _may_write(place):
         raise NotWritable(f"{folder} cannot be written: {place} refuses it. {_ELSEWHERE}")
+
+
+def refusal(folder: Path) -> NotWritable | None:
+    """Why nothing can be stored in a folder that is there; None where it can, or where that shows only by trying."""
+    if not folder.is_dir() or _may_write(folder):
+        return None
+    return NotWritable(
+        f"{folder} is read-only: what is there can be restored, what is stored stays in memory. "
+        "Make it writable, or open another repository."
+    )
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def unwritable(where: str, error: OSError) -> RepositoryError:

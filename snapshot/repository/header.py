@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from snapshot.repository import nodes
+from snapshot.repository import layout, nodes
 from snapshot.timeline import SnapshotKey, link
 
 
@@ -32,7 +32,8 @@ class Header:
 
     def encode(self) -> bytes:
         """The zarr group that commits the snapshot."""
-        return nodes.group({"snapshot": self.as_json()})
+        about = self.as_json()
+        return nodes.group({"snapshot": {**about, "hash": _hash_of(about)}})
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Header:
@@ -46,6 +47,19 @@ class Header:
         if header.key != key:
             raise ValueError(f"it says it is of #{header.run}.{header.id}")
         return header
+
+    @staticmethod
+    def check(data: bytes | memoryview) -> None:
+        """ValueError when it does not match its hash. Headers had none once, so one without is right.
+
+        All of it is hashed, the label included: one that is given later is a note of its own.
+        """
+        document = json.loads(bytes(data))
+        about = document["attributes"]["snapshot"]
+        if (document["zarr_format"], document["node_type"]) != (3, "group"):
+            raise ValueError("it is no group of zarr any more")
+        if about.pop("hash", None) not in (None, _hash_of(about)):
+            raise ValueError("it does not match its hash")
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -78,6 +92,11 @@ class Header:
             table=bytes.fromhex(about["table"]),
             nbytes=about["nbytes"],
         )
+
+
+def _hash_of(about: dict[str, Any]) -> str:
+    """Of the values, however they are written: another program may have set them out anew."""
+    return layout.digest_of(json.dumps(about, sort_keys=True, separators=(",", ":")).encode()).hex()
 
 
 def aware(text: str) -> datetime:

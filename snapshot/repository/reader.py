@@ -10,9 +10,10 @@ import numpy as np
 
 from snapshot.errors import Damaged, NotTrusted
 from snapshot.model import Variable, parse_dtype
+from snapshot.pausing import collector_paused
 from snapshot.repository import layout
 from snapshot.repository.entry import Doubt, StoredLeaf
-from snapshot.repository.fetching import Fetcher, damage
+from snapshot.repository.fetching import Fetcher, Otherwise, damage
 from snapshot.repository.header import Header
 from snapshot.repository.pieces import Pieces
 from snapshot.repository.storage import Storage
@@ -29,8 +30,11 @@ class Committed:
     variable, and the others stay readable.
     """
 
-    def __init__(self, storage: Storage, pieces: Pieces, header: Header) -> None:
+    def __init__(
+        self, storage: Storage, pieces: Pieces, header: Header, otherwise: Otherwise = lambda digest, where: ()
+    ) -> None:
         self.header = header
+        self._otherwise = otherwise
         self._storage = storage
         self._pieces = pieces
 
@@ -40,7 +44,7 @@ class Committed:
     @cached_property
     def fetcher(self) -> Fetcher:
         """What reads its blocks; made when it is needed, since a timeline has thousands of snapshots."""
-        return Fetcher(self._storage, self._pieces)
+        return Fetcher(self._storage, self._pieces, self._otherwise)
 
     @cached_property
     def table(self) -> Table:
@@ -163,8 +167,12 @@ class Committed:
     def _piece(self, piece: Piece, what: str) -> bytes:
         data = self._pieces.read(piece.place)
         if data is None or layout.digest_of(data) != piece.digest:
-            what = f"{what} of snapshot #{self.header.run}.{self.header.id}"
-            raise Damaged(damage(what, layout.pack_chunk_key(piece.place.pack), data, self._storage))
+            key = layout.pack_chunk_key(piece.place.pack)
+            other = self.fetcher.elsewhere(piece.digest, (key, piece.place.offset), piece.place.length)
+            if other is None:
+                what = f"{what} of snapshot #{self.header.run}.{self.header.id}"
+                raise Damaged(damage(what, key, data, self._storage))
+            data = other
         return bytes(data)
 
 
@@ -178,6 +186,7 @@ def read_document(storage: Storage, header: Header) -> dict[str, Any]:
     return _read_table(storage, header, decode_document)
 
 
+@collector_paused()
 def _read_table(storage: Storage, header: Header, decode: Callable[[memoryview], T]) -> T:
     key = layout.table_key(*header.key)
     data = storage.get(key)

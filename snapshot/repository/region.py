@@ -30,6 +30,7 @@ class _Cut(NamedTuple):
     strides: tuple[int, ...]
     first: int
     last: int
+    whole: bool  #: these are all of the block's
     offset: int
 
 
@@ -64,7 +65,8 @@ class RegionReader:
             if known is not None and known[0] == digest:
                 self._waiting.append((out, cut, known[1], dtype))
             else:
-                self._waiting.append((out, cut, Part(leaf, places[cut.block], cut.block, cut.first, cut.last), dtype))
+                part = Part(leaf, places[cut.block], cut.block, cut.first, cut.last, cut.whole)
+                self._waiting.append((out, cut, part, dtype))
                 self._bytes += cut.last - cut.first
             self._before[cut.block] = digest, out
         if self._bytes > _TOGETHER_BYTES or len(self._waiting) > _TOGETHER:
@@ -120,8 +122,8 @@ def _cut(leaf: Leaf, grid: list[int], target: list[slice], source: list[slice]) 
     block = int(np.ravel_multi_index(grid, where.grid)) if grid else 0
     sizes = tuple(map(len, taken))
     if (last - first) * _SMALLER <= whole:
-        return _Cut(block, tuple(target), sizes, strides, first, last, 0)
-    return _Cut(block, tuple(target), sizes, strides, 0, whole, first)
+        return _Cut(block, tuple(target), sizes, strides, first, last, False, 0)
+    return _Cut(block, tuple(target), sizes, strides, 0, whole, True, first)
 
 
 def _overlap(pick: range, first: int, last: int) -> tuple[slice, slice] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshot.errors import NotWritable
 from snapshot.model import Snapshot
 from snapshot.repository import layout
 from snapshot.repository.addresses import Options
@@ -16,7 +17,7 @@ from snapshot.repository.catalogue import dropped_note, label_note
 from snapshot.repository.collector import Collected, collect
 from snapshot.repository.content import Decode
 from snapshot.repository.entry import StoredEntry
-from snapshot.repository.folder import check_writable
+from snapshot.repository.folder import check_writable, refusal
 from snapshot.repository.root import check_is_there, is_repository
 from snapshot.repository.series import Series
 from snapshot.repository.snapshots import Snapshots
@@ -60,12 +61,12 @@ class Repository:
         """For writing: what is there, or a repository that the first commit will create.
 
         With ``durable`` a commit to a local folder survives a power cut, at 2 to 4 times
-        the cost. Raises NotWritable when nothing could be written there; writes nothing itself.
+        the cost. What may be read and not written is opened too. Raises NotWritable when nothing
+        is there, and nothing could be; writes nothing itself.
         """
         repository = cls.__new__(cls)
         repository._begin(Storage(target, durable=durable, options=storage_options), decode)
-        is_repository(repository._storage)
-        if repository._storage.folder is not None:
+        if not is_repository(repository._storage) and repository._storage.folder is not None:
             check_writable(repository._storage.folder)
         return repository
 
@@ -77,6 +78,20 @@ class Repository:
     def location(self) -> str:
         """The folder or address, or the text of the store."""
         return str(self._storage)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether looking costs little: a folder, not a network."""
+        return self._storage.folder is not None
+
+    def refusal(self) -> NotWritable | None:
+        """Why nothing can be stored here, where that can be told without trying."""
+        return refusal(self._storage.folder) if self._storage.folder is not None else None
+
+    def identity(self) -> bytes | None:
+        """What tells this repository from another one made in its place; None when its root is not there."""
+        data = self._storage.get(layout.ROOT_KEY)
+        return bytes(data) if data is not None else None
 
     @property
     def timeline(self) -> list[Snapshot]:
@@ -143,6 +158,11 @@ class Repository:
     def gone(self) -> set[SnapshotKey]:
         """The (run, id) of what was dropped or is removed: one listing."""
         return self._snapshots.gone()
+
+    @property
+    def parents_of_gone(self) -> Mapping[SnapshotKey, SnapshotKey | None]:
+        """What was dropped or is removed -> its parent, as of the last look at the timeline."""
+        return self._snapshots.parents_of_gone
 
     def collect(self, grace: timedelta = timedelta(hours=1)) -> Collected:
         """Give back the space of snapshots that were dropped at least ``grace`` ago; says what it did.

@@ -30,6 +30,7 @@ class Reusable:
         self.sources: set[SnapshotKey] = set()
         self.dropped: set[SnapshotKey] = set()
         self.found_tombstones = False  #: ever
+        self.last: Table | None = None  #: what was accepted last, while all it refers to counts
         self._storage = storage
         self._seen: set[str] = set()
 
@@ -38,6 +39,7 @@ class Reusable:
         with self._all_or_nothing():
             self.known.accept(draft, table)
             self.sources.add(key)
+            self.last = table
 
     def learn(self, header: Header) -> None:
         """The contents of a committed snapshot, unless it was dropped or is known."""
@@ -57,6 +59,7 @@ class Reusable:
         """A source counts no longer; when its table is gone, any content may be one that only it held."""
         if key not in self.sources:
             return
+        self.last = None
         table = _decoded(data)
         with self._all_or_nothing():
             self.sources.discard(key)
@@ -67,6 +70,7 @@ class Reusable:
 
     def clear(self) -> None:
         """Know nothing; what was dropped is still remembered."""
+        self.last = None
         self.known.clear()
         self.sources.clear()
 

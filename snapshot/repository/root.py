@@ -6,7 +6,7 @@ import json
 from secrets import token_hex
 from typing import Any
 
-from snapshot.errors import NewerFormat, NotARepository
+from snapshot.errors import Damaged, NewerFormat, NotARepository
 from snapshot.repository import layout
 from snapshot.repository.storage import Storage
 
@@ -14,8 +14,8 @@ from snapshot.repository.storage import Storage
 def is_repository(storage: Storage) -> bool:
     """True for a repository, False when nothing is there yet.
 
-    Raises NotARepository when something else is there, NewerFormat when it was made by
-    a later version.
+    Raises NotARepository when something else is there, Damaged when it is a repository
+    whose root cannot be read, NewerFormat when it was made by a later version.
     """
     data = storage.get(layout.ROOT_KEY)
     if data is None:
@@ -25,6 +25,7 @@ def is_repository(storage: Storage) -> bool:
         data = storage.get(layout.ROOT_KEY)
     number = _format_number(data)
     if number is None:
+        _check_root(storage, data)
         raise NotARepository(
             f"{storage} is not a snapshot repository: something else is stored there. "
             "Nothing was changed; choose the folder that %snapshot store made, or another one."
@@ -35,6 +36,23 @@ def is_repository(storage: Storage) -> bool:
             "Upgrade with: pip install --upgrade jupyter-snapshot"
         )
     return True
+
+
+def _check_root(storage: Storage, data: memoryview | None) -> None:
+    """Raises Damaged when the other keys are those of a repository."""
+    runs = [
+        run
+        for run in layout.runs_among(storage.children("runs"))
+        if {"snapshots", "packs", "variables"} & {*storage.children(f"runs/{run}")}
+    ]
+    if runs:
+        found = "it is missing" if data is None else f"its {len(data)} bytes do not say which format this is"
+        raise Damaged(
+            f"{storage} is a snapshot repository whose root ({layout.ROOT_KEY}) is damaged: {found}. "
+            f"The snapshots of its {len(runs)} run{'s' * (len(runs) != 1)} do not lie in that file. "
+            f"Bring it back from a copy, or copy the {layout.ROOT_KEY} of another repository that this "
+            "version made to its place; then open it again. Nothing was changed."
+        )
 
 
 def check_is_there(storage: Storage) -> None:

@@ -10,6 +10,7 @@ from snapshot.pausing import collector_paused
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.columns import Located
 from snapshot.repository.content import Decode, StoredContent
+from snapshot.repository.elsewhere import Elsewhere
 from snapshot.repository.folded import locate
 from snapshot.repository.header import Header
 from snapshot.repository.histories import Histories
@@ -26,6 +27,7 @@ class Snapshots:
         self._storage = storage
         self._decode = decode
         self._pieces = Pieces(storage)
+        self._elsewhere = Elsewhere(storage)
         self._catalogue = Catalogue(storage)
         self._histories = Histories(storage, self._catalogue)
         self._contents: dict[SnapshotKey, StoredContent] = {}
@@ -57,6 +59,11 @@ class Snapshots:
     def gone(self) -> set[SnapshotKey]:
         """The keys of those that were dropped or removed."""
         return self._catalogue.gone()
+
+    @property
+    def parents_of_gone(self) -> dict[SnapshotKey, SnapshotKey | None]:
+        """Those that were dropped or removed, each with its parent, as of the last look at the timeline."""
+        return self._gone
 
     def header(self, snapshot: Snapshot) -> Header | None:
         """What a snapshot says of itself, None when it was dropped and is gone. Raises ReferenceNotFound."""
@@ -99,5 +106,5 @@ class Snapshots:
         return made
 
     def _add_content(self, header: Header) -> None:
-        entry = Committed(self._storage, self._pieces, header)
+        entry = Committed(self._storage, self._pieces, header, self._elsewhere.find)
         self._contents[header.key] = StoredContent(entry, self._decode, self._histories)

@@ -63,6 +63,7 @@ class Statistician:
         self._storage = storage
         self._run = run
         self._last: tuple[int, dict[str, _Large]] = 0, {}
+        self._table: Table | None = None  #: that of the last
         self._waiting: deque[tuple[int, _Large, _Large | None]] = deque(maxlen=_MOST_WAITING)
         self._collecting = Collecting()
 
@@ -72,6 +73,10 @@ class Statistician:
             return
         number, before = self._last
         known = before if number and number == header.parent else {}
+        if known and table is self._table:
+            self._last = header.id, before
+            return
+        self._table = table
         large = {
             stored.path: _Large(stored, places)
             for stored, places in zip(table.leaves, table.places, strict=True)

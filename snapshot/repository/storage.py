@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ from snapshot.errors import NotARepository, RepositoryError
 from snapshot.repository import addresses
 from snapshot.repository.files import Bytes, Files
 from snapshot.repository.folder import unreadable, unwritable
+from snapshot.wording import found
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -52,6 +54,12 @@ class Keys(Protocol):
     def sweep(self, seconds: float) -> int:
         """Take away what was begun so long ago and never finished; returns its bytes."""
 
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys below a prefix that nobody has written for so long, where that is known."""
+
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those of the keys away that are so much older than ``mark``; returns their bytes."""
+
     def delete_folders(self, prefixes: Sequence[str]) -> None:
         """Take empty folders away, where there is such a thing."""
 
@@ -80,9 +88,10 @@ class Storage:
         self._keys: Keys
         self._failures: tuple[type[Exception], ...]
         place: Any = target
+        given = addresses.checked(options)
         if isinstance(target, str) and addresses.is_address(target):
             self._name = addresses.shown(target)
-            place = addresses.place_of(target, options)
+            place = addresses.place_of(target, given)
         if is_store(place):
             from snapshot.repository.zarr_keys import ZarrKeys
 
@@ -90,6 +99,11 @@ class Storage:
             self._name = self._name or str(place)
             self._failures = addresses.failures_of(place)
             self._keys = ZarrKeys(place, self._name, self._failures)
+        elif not isinstance(place, str | PathLike) or isinstance(fspath(place), bytes):
+            raise TypeError(
+                f"A repository is a path or an address such as 's3://bucket/run.zarr' (or a zarr store), "
+                f"not {found(place)}: give the folder that snapshots lie in, or are to go to."
+            )
         else:
             self.folder = Path(place).expanduser().absolute()
             self._failures = (OSError,)
@@ -147,6 +161,16 @@ class Storage:
         """Take away files that were begun so long ago and never finished; returns how many bytes they took."""
         with self._asking(writing=True):
             return self._keys.sweep(seconds)
+
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys below a prefix that nobody has written for so long; none where that is not known."""
+        with self._asking():
+            return self._keys.older(prefix, seconds)
+
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Take those of the keys away that are so much older than ``mark``; returns how many bytes they took."""
+        with self._asking(writing=True):
+            return self._keys.delete_older(keys, seconds, mark)
 
     def delete_folder(self, *prefixes: str) -> None:
         """Take empty folders away; only disks have such a thing."""

@@ -18,6 +18,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,11 @@ class Table:
     numbers: Mapping[str, Any] = field(default_factory=dict)  #: path of a plain one -> its value
     signatures: Mapping[str, str] = field(default_factory=dict)  #: name of a pickle -> who stored it
     joined: Mapping[str, str] = field(default_factory=dict)  #: group -> name of the pickle that it shares
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Of all contents; views have none of their own."""
+        return sum(stored.leaf.nbytes for stored in self.leaves if stored.leaf.view is None)
 
     def referred(self) -> set[Place]:
         """Every place that this table names."""

@@ -15,6 +15,7 @@ from snapshot.repository.header import Header
 from snapshot.repository.reader import read_table
 from snapshot.repository.storage import Request, Storage
 from snapshot.repository.table import Table
+from snapshot.repository.told_zarr import ToldZarr
 
 #: Called with the bytes that were read so far, and those there are.
 Progress = Callable[[int, int], object]
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 
 class Damage(NamedTuple):
-    """Something that cannot be restored: whose, what, where it lies, and what is wrong with it."""
+    """Something that is not what was stored: whose, what, where it lies, and what is wrong with it."""
 
     snapshot: str
     what: str
@@ -64,7 +65,7 @@ class _Content(NamedTuple):
 
 
 def verify(storage: Storage, progress: Progress | None = None) -> Verified:
-    """Compare headers, tables and every distinct content with their hashes."""
+    """Compare headers, tables and every distinct content with their hashes, and what zarr is told with those."""
     catalogue = Catalogue(storage, warn=False)
     headers, gone = catalogue.read()
     broken = [
@@ -73,7 +74,8 @@ def verify(storage: Storage, progress: Progress | None = None) -> Verified:
         if (run, number) not in gone
     ]
     headers.sort(key=lambda one: one.key)
-    broken += _wrong_headers(storage, headers)
+    broken += _wrong_headers(storage, catalogue, headers)
+    told = ToldZarr()
     readable: list[Header] = []
     contents: set[_Content] = set()
     for header, table in _tables(storage, headers):
@@ -81,6 +83,7 @@ def verify(storage: Storage, progress: Progress | None = None) -> Verified:
             broken.append(_of_table(header, table))
         else:
             readable.append(header)
+            told.add(header.key, table)
             contents.update(content for _, content in _contents(table))
     nbytes = sum(one.size for one in contents)
     wrong = _wrong_contents(storage, sorted(contents), lambda done: progress and progress(done, nbytes))
@@ -88,10 +91,13 @@ def verify(storage: Storage, progress: Progress | None = None) -> Verified:
         for header, table in _tables(storage, readable):
             broken += [_of_table(header, table)] if isinstance(table, Damaged) else _named(header, table, wrong)
     count = len(headers) + len(catalogue.unreadable.keys() - gone.keys())
-    if broken:
+    misled = told.wrong(storage)
+    if broken or misled:
         # what somebody removed meanwhile is not damaged
-        removed = {f"#{run}.{number}" for run, number in catalogue.read()[1]}
+        gone = catalogue.read()[1]
+        removed = {f"#{run}.{number}" for run, number in gone}
         broken = [one for one in broken if one.snapshot not in removed]
+        broken += _misleading(storage, [one for one in readable if one.key not in gone], misled)
     return Verified(count, nbytes, tuple(sorted(set(broken))))
 
 
@@ -100,7 +106,7 @@ def _batches(items: list[T]) -> Iterator[list[T]]:
         yield items[start : start + _TOGETHER]
 
 
-def _wrong_headers(storage: Storage, headers: list[Header]) -> Iterator[Damage]:
+def _wrong_headers(storage: Storage, catalogue: Catalogue, headers: list[Header]) -> Iterator[Damage]:
     """A timeline may know headers from a fold; each has a key of its own besides."""
     for some in _batches(headers):
         found = storage.get_many([(layout.commit_key(*one.key), None) for one in some])
@@ -108,11 +114,27 @@ def _wrong_headers(storage: Storage, headers: list[Header]) -> Iterator[Damage]:
             try:
                 if data is None:
                     raise ValueError("it is missing")
-                if Header.decode_of(header.key, data).table != header.table:
+                own, known = Header.decode_of(header.key, data), catalogue.header(header.key)
+                if own.table != header.table:
                     raise ValueError("it is of another snapshot")
+                Header.check(data)
+                if own != known:
+                    raise ValueError("the fold of its timeline says otherwise")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 key = layout.commit_key(*header.key)
-                yield Damage(_reference(header), "header", key, f"cannot be read: {error}")
+                yield Damage(_reference(header), "header", key, f"cannot be relied on: {error}")
+
+
+def _misleading(storage: Storage, headers: list[Header], wrong: dict[str, str]) -> Iterator[Damage]:
+    """What zarr is told wrongly about anything that those snapshots name."""
+    told = ToldZarr()
+    for header, table in _tables(storage, headers) if wrong else ():
+        if not isinstance(table, Damaged):
+            told.add(header.key, table)
+    for key in wrong.keys() & told.keys():
+        where = key.split("/")
+        whose = f"run {where[1]}" if len(where) > 2 else "the repository"
+        yield Damage(whose, "what zarr is told", key, f"{wrong[key]} (no value depends on it)")
 
 
 def _tables(storage: Storage, headers: list[Header]) -> Iterator[tuple[Header, Table | Damaged]]:

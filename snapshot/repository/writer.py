@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from secrets import token_hex
+from time import time
 
 from snapshot.errors import RepositoryError
 from snapshot.forking import forked_lock, renew_after_fork
@@ -19,16 +20,20 @@ from snapshot.repository.folder import make_folder
 from snapshot.repository.header import Header
 from snapshot.repository.known import Known
 from snapshot.repository.newest import newest
+from snapshot.repository.records import SETTLED
 from snapshot.repository.reusable import Reusable
 from snapshot.repository.root import identity_to_upgrade, is_repository
 from snapshot.repository.runs import check_run_name, new_run_name
 from snapshot.repository.statistician import Statistician
-from snapshot.repository.storage import Storage
+from snapshot.repository.storage import Storage, Write
+from snapshot.repository.table import Table
 from snapshot.repository.undoing import leave_note, remove, undo
 from snapshot.timeline import parent_key
 
 #: How many of the newest snapshots a new run looks at for contents it need not write again.
 _LOOKED_AT = 3
+#: A commit that takes longer than so many seconds looks whether others took it for dead.
+LONG = SETTLED.total_seconds() / 2
 
 
 class Writer:
@@ -68,11 +73,17 @@ class Writer:
         self._uncertain: set[int] = set()
         self._resumed = False
         self._root: memoryview | None = None
+        self._looked = 0.0
 
     @property
     def run(self) -> str:
         """The run of this process; a fork has another than its parent."""
         return self._run
+
+    @property
+    def root(self) -> bytes | None:
+        """The identity of the repository that was written to last; None before that."""
+        return bytes(self._root) if self._root is not None else None
 
     @property
     def found_tombstones(self) -> bool:
@@ -94,8 +105,9 @@ class Writer:
                 return
             self._learn_parent(entry.snapshot)
             plan, table = self._write(entry)
-            header = self._header(entry, table)
+            header = self._header(entry.snapshot, plan.table, table)
             self._make_exist(header, table)
+            self._check_table(header)
             self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
             self._statistician.committed(header, plan.table)
@@ -111,11 +123,14 @@ class Writer:
         """Everything but the commit key: what was planned, and the table."""
         key = layout.table_key(self._run, entry.snapshot.id)
         above = {} if self._committed else nodes.groups_of(self._run)
-        groups = [(f"{folder}/zarr.json", partial(nodes.group, about)) for folder, about in above.items()]
+        groups: list[Write] = [
+            (f"{folder}/zarr.json", partial(nodes.group, about)) for folder, about in above.items()
+        ]
         own = [key]
         table = None
         try:
-            plan = self._plan(entry, self._reusable.known, own)
+            began = time()
+            plan = self._plan(entry, self._reusable.known, own, self._reusable.last)
             while True:
                 before, table = table, self._encoder.encode(plan.table)
                 writes = [(one, partial(_told, entry.wrote, data)) for one, data in plan.writes.items()]
@@ -126,20 +141,26 @@ class Writer:
                 self._check_not_dropped(entry.snapshot)
                 if collecting:
                     self._storage.put(plan.groups.items())
-                if not forgot:
+                # what has been lying there for so long may be taken for what a dead run left
+                swept = collecting and time() - began > LONG
+                if not forgot and not swept:
+                    self._looked = time()
                     return plan, table
                 self._relearn(entry.snapshot)
-                plan = self._plan(entry, plan.known, own)
+                began = time()
+                plan = self._plan(entry, self._reusable.known if swept else plan.known, own)
                 if self._encoder.encode(plan.table) == table:
+                    self._looked = time()
                     return plan, table
-                groups = []
+                # folders that were empty for a moment may have lost what describes them
+                groups = list(plan.groups.items()) if collecting else []
         except BaseException:
             # nothing else can name these, so a disk that was full has its space back
             remove(self._storage, own)
             raise
 
-    def _plan(self, entry: Entry, known: Known, own: list[str]) -> Commit:
-        plan = Commit(entry, known, self._run, self._rows, self._pack or 1)
+    def _plan(self, entry: Entry, known: Known, own: list[str], before: Table | None = None) -> Commit:
+        plan = Commit(entry, known, self._run, self._rows, self._pack or 1, before)
         self._pack = plan.next_pack
         own += plan.own
         return plan
@@ -154,6 +175,16 @@ class Writer:
             raise
         self._uncertain.discard(header.id)
         self._committed[header.id] = header
+
+    def _check_table(self, header: Header) -> None:
+        """Whoever stood still before the header may find the table collected, see the collector."""
+        if time() - self._looked > LONG and self._storage.get(layout.table_key(*header.key)) is None:
+            self._committed.pop(header.id, None)
+            undo(self._storage, header.key, None)
+            raise RepositoryError(
+                f"{self._storage}: what was written of #{self._run}.{header.id} was collected while this process "
+                "stood still; store again."
+            )
 
     def _fold(self, header: Header, plan: Commit) -> None:
         """Keep looking at many snapshots fast: some commits later they are one object. Nothing depends on it."""
@@ -245,8 +276,7 @@ class Writer:
             )
         return True
 
-    def _header(self, entry: Entry, table: bytes) -> Header:
-        one = entry.snapshot
+    def _header(self, one: Snapshot, table: Table, encoded: bytes) -> Header:
         return Header(
             run=self._run,
             id=one.id,
@@ -256,8 +286,8 @@ class Writer:
             parent=self._parent(one),
             note=one.note,
             notebook=one.notebook or self.notebook,
-            table=layout.digest_of(table),
-            nbytes=sum(stored.leaf.nbytes for stored in entry.leaves if stored.leaf.view is None),
+            table=layout.digest_of(encoded),
+            nbytes=table.nbytes,
         )
 
     def _parent(self, snapshot: Snapshot) -> int | str | None:

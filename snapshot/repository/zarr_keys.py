@@ -74,6 +74,14 @@ class ZarrKeys:
         """Nothing is ever there in part."""
         return 0
 
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """None: a store does not say how old something is."""
+        return []
+
+    def delete_older(self, keys: Sequence[str], seconds: float, mark: str) -> int:
+        """Nothing, as :meth:`older` finds nothing."""
+        return 0
+
     def delete_folders(self, prefixes: Sequence[str]) -> None:
         """There are none."""
 

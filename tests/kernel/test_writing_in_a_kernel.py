@@ -45,10 +45,12 @@ def test_what_could_not_be_written_is_said_in_the_next_cell_and_in_the_list(kern
     kernel.run("def held(self, entry):\n    raise OSError(28, 'No space left on device')\nWriter.commit = held")
     kernel.run("%snapshot store lost")
     kernel.run("outbox = get_ipython()._snapshot_door.workspace._parts.archive._outbox")
-    kernel.run("outbox.wait(); Writer.commit = ordinary")
+    kernel.run("outbox.wait()")
     answer = kernel.run("%snapshot store next")
     assert "could not be written to disk: [Errno 28] No space left on device" in answer.err
     listed = kernel.run("%snapshot list").text
     assert "memory only: [Errno 28] No space left on device" in listed
     kernel.run("W[:] = -1\n%snapshot restore lost")
     assert kernel["float(W[3])"] == 3.0
+    kernel.run("outbox.wait(); Writer.commit = ordinary\n%snapshot flush")
+    assert "memory only" not in kernel.run("%snapshot list").text

@@ -241,6 +241,14 @@ def test_ids_of_another_run_are_listed_as_restore_takes_them(run, shown, shell, 
     assert shell.user_ns["W"][1, 2] == 1.0
 
 
+def test_close_says_that_there_is_nothing_to_close_any_more(run, capsys):
+    run("%snapshot store", "%snapshot close")
+    capsys.readouterr()
+    run("%snapshot close")
+    said = capsys.readouterr().out
+    assert said == "no repository is open, so there is none to close; snapshots are in memory (%snapshot open PATH)\n"
+
+
 def test_prune_without_a_rule_is_refused(run, shell):
     run("%snapshot store")
     with pytest.raises(UsageError, match="--keep"):
@@ -290,14 +298,19 @@ def test_flush_says_what_stays_in_memory_and_why_however_often_it_is_asked(run, 
         run("%snapshot store two", "W += 1", "%snapshot store three")
         with pytest.warns(SnapshotWarning, match="#2, #3 could not be written"):
             run("%snapshot flush")
-    run("%snapshot store four --memory")
-    for _ in range(2):
-        capsys.readouterr()
-        run("%snapshot flush")
-        assert capsys.readouterr().out.strip() == (
-            f"1 snapshot of this run is in {tmp_path / 'snapshots.zarr'}; "
-            "#2, #3 are in memory only: No space left on device; #4 is in memory only"
-        )
+        run("%snapshot store four --memory")
+        for _ in range(2):
+            capsys.readouterr()
+            with pytest.warns(SnapshotWarning, match="#2, #3 could not be written"):
+                run("%snapshot flush")
+            assert capsys.readouterr().out.strip() == (
+                f"1 snapshot of this run is in {tmp_path / 'snapshots.zarr'}; "
+                "#2, #3 are in memory only: No space left on device; #4 is in memory only"
+            )
+    run("%snapshot flush")
+    assert capsys.readouterr().out.strip() == (
+        f"3 snapshots of this run are in {tmp_path / 'snapshots.zarr'}; #4 is in memory only"
+    )
 
 
 def test_flush_says_which_snapshots_are_elsewhere(run, capsys, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from snapshot import SnapshotWarning
+from snapshot import SnapshotWarning, Workspace
 from snapshot.errors import Damaged
 from snapshot.repository import Repository
 from snapshot.repository.newest import newest
@@ -124,12 +124,13 @@ def test_a_header_that_disagrees_with_where_it_lies_or_with_itself_costs_that_sn
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"\xff", b"[]", b"{}", b'{"attributes": []}', b'{"attributes": {"format": "x"}}']
 )
-def test_a_damaged_group_of_a_run_costs_nothing(example, home, stored, text):
+def test_a_damaged_group_of_a_run_costs_no_value_and_is_named(example, home, stored, text):
     (home / "runs/first/zarr.json").write_bytes(text)
     Repository(home).drop("#2")
     assert_array_equal(Repository(home)["#1"]["w"], stored[1]["w"])
     assert len(Repository(home)) == 1
-    assert Repository(home).verify()
+    (damage,) = Repository(home).verify().damaged
+    assert damage[:3] == ("run first", "what zarr is told", "runs/first/zarr.json")
     assert Repository(home).collect(timedelta(0)).removed == ["#first.2"]
     Repository.create_or_open(home).writer("second").commit(example.entry(stored[2], 1, "first.1", run="second"))
     assert_array_equal(Repository(home)["#second.1"]["w"], stored[2]["w"])
@@ -176,3 +177,67 @@ def test_a_child_of_a_snapshot_whose_header_is_damaged_is_stored_whole(example, 
     with pytest.warns(SnapshotWarning, match="#first.1 is left out"):
         stored = Repository(home)["#second.1"]
     assert stored["w"].tolist() == list(range(30_000))
+
+
+@pytest.fixture
+def twice(example, commit, home):
+    """Two variables of two runs with an equal first block, which is stored for each."""
+    w = example.big(1)
+    v = w.copy()
+    v[-1] += 1
+    commit(example.entry({"w": w, "b": np.arange(9)}, 1, records={"g": b"[1]"}))
+    other = Repository.create_or_open(home).writer("second")
+    other.commit(example.entry({"v": v}, 1, run="second"))
+    first, second = chunk_of(home, "w", 0), next((home / "runs").glob("*/variables/v-*/*/c.0.0.0"))
+    assert first.read_bytes() == second.read_bytes()
+    return {"w": (w, first), "v": (v, second)}
+
+
+@pytest.mark.parametrize("broken", ["w", "v"])
+@pytest.mark.parametrize("harm", [flip, lambda path: path.unlink(), lambda path: (path.unlink(), path.mkdir())])
+def test_a_damaged_block_is_read_from_another_place_where_it_was_stored(home, twice, broken, harm):
+    harm(twice[broken][1])
+    for path, one in {"w": "#first.1", "v": "#second.1"}.items():
+        repository = Repository(home)
+        assert_array_equal(repository[one][path], twice[path][0])
+        entry = repository.entry(one)
+        number = next(stored.number for stored in entry.leaves if stored.path == path)
+        out = memoryview(bytearray(len(entry.block(number, 0))))
+        entry.read_into(number, 0, out)
+        assert out == entry.block(number, 0) == next(entry.blocks(number, [0]))
+    assert not Repository(home).verify()
+
+
+def test_a_block_damaged_at_all_of_its_places_is_lost(home, twice):
+    for _, block in twice.values():
+        flip(block)
+    for one, path in {"#first.1": "w", "#second.1": "v"}.items():
+        with pytest.raises(
+            Damaged, match=rf"variable '{path}' of snapshot {one}.*{path}-.*/c\.0\.0\.0 does not match"
+        ):
+            Repository(home)[one][path]
+
+
+def test_a_kernel_restores_both_of_two_variables_of_which_one_is_damaged(tmp_path, example):
+    w = example.big(1)
+    names = {"w": w, "v": w.copy()}
+    names["v"][-1] += 1
+    expected = {name: value.copy() for name, value in names.items()}
+    first = Workspace({"w": names["w"]}, tmp_path / "run.zarr")
+    first.store("half")
+    first.close()
+    second = Workspace(names, tmp_path / "run.zarr")
+    second.store("both")
+    second.close()
+    blocks = sorted(tmp_path.glob("run.zarr/runs/*/variables/*/*/c.0.0.0"))
+    assert len(blocks) == 2
+    for block in blocks:
+        kept = block.read_bytes()
+        flip(block)
+        for value in names.values():
+            value[:] = 0
+        status = Workspace(names, tmp_path / "run.zarr").restore("both")
+        assert not status.unused
+        for name, value in expected.items():
+            assert_array_equal(names[name], value)
+        block.write_bytes(kept)

@@ -73,6 +73,14 @@ def test_a_workspace_restores_from_format_1_and_writes_the_present_format_beside
     assert again["new"].parent == f"{again['second'].run}.2"
 
 
+def test_format_1_is_as_it_was_stored_before_and_after_it_is_written_on(old):
+    assert Repository(old).verify()
+    workspace = Workspace({"w": np.zeros_like(W)}, old, notebook="old.ipynb")
+    workspace.store("new")
+    workspace.close()
+    assert Repository(old).verify()
+
+
 def test_snapshots_of_format_1_can_be_labelled_and_dropped(old):
     repository = Repository(old)
     repository.relabel("first", "good")

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import stat
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 from zarr.storage import LocalStore, WrapperStore
 
-from snapshot.errors import NewerFormat, NotARepository, NotWritable, RepositoryError
+from snapshot import SnapshotWarning, Workspace
+from snapshot.errors import Damaged, NewerFormat, NotARepository, NotWritable, RepositoryError
 from snapshot.repository import Repository, layout
 
 
@@ -108,6 +111,102 @@ def test_a_repository_that_may_not_be_written_can_be_read(example, commit, home)
         assert Repository(home)["latest"]["w"].tolist() == [0, 1, 2]
         with pytest.raises(NotWritable):
             Repository(home).drop("latest")
+
+
+def test_a_kernel_restores_from_a_repository_that_may_not_be_written_and_keeps_what_it_stores_in_memory(
+    tmp_path, home
+):
+    earlier = Workspace({"w": np.arange(3)}, home)
+    earlier.store("kept")
+    earlier.close()
+    names = {"w": np.zeros(3, int)}
+    with as_somebody_else(home.parent):
+        workspace = Workspace(names, home)
+        assert [one.label for one in workspace.timeline] == ["kept"]
+        workspace.restore("kept")
+        assert names["w"].tolist() == [0, 1, 2]
+        names["w"] += 1
+        with pytest.warns(SnapshotWarning, match=r"#1 could not be written.* is read-only.*stays in memory"):
+            mine = workspace.store("mine")
+        assert "read-only" in workspace.state(mine)
+        names["w"][:] = 9
+        workspace.restore("mine")
+        assert names["w"].tolist() == [1, 2, 3]
+        with pytest.raises(NotWritable):
+            workspace.drop("kept")
+    workspace.flush()
+    assert [one.label for one in Repository(home)] == ["kept", "mine"]
+
+
+def test_a_disk_that_is_mounted_to_be_read_only_is_restored_from(tmp_path):
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root mounts a disk")
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("this system mounts nothing here")
+    try:
+        names = {"w": np.arange(3)}
+        earlier = Workspace(names, place / "run.zarr")
+        earlier.store("kept")
+        earlier.close()
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        names["w"][:] = 9
+        workspace = Workspace(names, place / "run.zarr")
+        workspace.restore("kept")
+        assert names["w"].tolist() == [0, 1, 2]
+        with pytest.warns(SnapshotWarning, match=r"#1 could not be written.* is read-only.*stays in memory"):
+            workspace.store("mine")
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+        workspace.flush()
+        assert [one.label for one in Repository(place / "run.zarr")] == ["kept", "mine"]
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+class Refusing(WrapperStore):
+    """A store that gives and does not take."""
+
+    async def set(self, key, value):
+        raise PermissionError(13, "Permission denied")
+
+    async def delete(self, key):
+        raise PermissionError(13, "Permission denied")
+
+
+def test_a_store_that_refuses_writes_is_restored_from(home):
+    earlier = Workspace({"w": np.arange(3)}, home)
+    earlier.store("kept")
+    earlier.close()
+    names = {"w": np.zeros(3, int)}
+    workspace = Workspace(names, Refusing(LocalStore(home)))
+    workspace.restore("kept")
+    assert names["w"].tolist() == [0, 1, 2]
+    mine = workspace.store("mine")
+    with pytest.warns(
+        SnapshotWarning, match=r"#1 could not be written.*Permission denied.*keep the snapshots in memory"
+    ):
+        workspace.flush()
+    assert "Permission denied" in workspace.state(mine)
+
+
+@pytest.mark.parametrize("opener", [Repository, Repository.create_or_open])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"zarr_format": 3, "node_type": "group"}'])
+def test_a_damaged_root_of_a_repository_is_said_to_be_that_with_the_way_out(
+    example, commit, home, tmp_path, opener, content
+):
+    commit(example.entry({"w": np.arange(3)}))
+    (home / "zarr.json").unlink() if content is None else (home / "zarr.json").write_text(content)
+    before = example.files(home)
+    found = "is missing" if content is None else f"its {len(content)} bytes"
+    with pytest.raises(Damaged, match=rf"root \(zarr.json\) is damaged: .*{found}.*1 run .*copy the zarr.json"):
+        opener(home)
+    assert example.files(home) == before
+    # what the message advises
+    other = Repository.create_or_open(tmp_path / "other.zarr").writer()
+    other.commit(example.entry({"w": np.arange(3)}, run=other.run))
+    shutil.copy(tmp_path / "other.zarr/zarr.json", home / "zarr.json")
+    assert opener(home)["latest"]["w"].tolist() == [0, 1, 2]
 
 
 def test_a_repository_that_may_not_be_read_says_so(example, commit, home):

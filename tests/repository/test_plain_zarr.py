@@ -1,6 +1,10 @@
 """A repository is plain zarr: what we write, zarr alone can open."""
 
 import re
+import threading
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -94,12 +98,82 @@ def test_the_program_in_the_description_of_the_format_reads_every_value(example,
     changed[0] = 0
     arrays = {"w": changed, "b": np.arange(4), "f": np.asfortranarray(example.big(2))}
     commit(example.entry({"w": w}, 1), example.entry(arrays, 2, 1))
+    for path, value in arrays.items():
+        assert_array_equal(described_program()["read"](home, "first", 2, path), value)
+
+
+def described_program():
+    """What the description of the format offers to read a repository with, without this package."""
     text = (Path(snapshot.__file__).parents[1] / "docs/format.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert not re.search(r"^\s*(?:import|from) .*snapshot", program, re.MULTILINE)
     scope = {}
     exec(program, scope)
-    for path, value in arrays.items():
-        assert_array_equal(scope["read"](home, "first", 2, path), value)
+    return scope
+
+
+BIG = np.random.default_rng(0).random((300, 1000))
+NAMED = {
+    "integer": 3,
+    "large": -(10**30),
+    "number": 2.5,
+    "infinite": float("-inf"),
+    "nothing": None,
+    "yes": True,
+    "complex": 1 - 2j,
+    "text": "weiß 🎉",
+    "bytes": b"\x00\xff",
+    "moment": datetime(2026, 1, 2, 3, 4, 5, 6, UTC),
+    "day": date(2026, 1, 2),
+    "hour": time(3, 4),
+    "span": timedelta(1, 2, 3),
+    "amount": Decimal("1.10"),
+    "third": Fraction(1, 3),
+    "some": range(1, 9, 2),
+    "float32": np.float32(0.1),
+    "instant": np.datetime64("2026-01-02T03:04:05", "ns"),
+    "config": {"rate": 0.5, "layers": [1, 2, (3, {"x"})], "w": np.arange(3), "on": date(2026, 1, 2), 7: None},
+    "empty": [],
+}
+ARRAYS = {
+    "small": np.arange(5),
+    "single": np.array(5.0),
+    "none": np.zeros((0, 3)),
+    "big": BIG,
+    "turned": np.asfortranarray(BIG[:, ::-1]),
+    "ends": BIG.astype(">f4"),
+    "dates": np.arange("2026-01-01", "2027-01-01", dtype="M8[h]"),
+    "many_dates": np.arange(90_000).astype("M8[s]").reshape(300, 300),
+    "turned_dates": np.asfortranarray(np.arange(90_000).astype("m8[s]").reshape(300, 300)),
+    "words": np.array(["a", "bcd"]),
+    "rows": np.array([(1, 2.5), (3, 4.5)], [("id", "<i4"), ("x", "<f8")]),
+    "view": BIG[3:9, ::2],
+}
+
+
+def test_the_program_in_the_description_of_the_format_reads_plain_values_dates_views_and_arrays(home):
+    workspace = snapshot.Workspace({**NAMED, **ARRAYS}, home)
+    workspace.store("before")
+    workspace.close()
+    program = described_program()
+    for name, value in NAMED.items():
+        found = program["read"](home, workspace.run, 1, name)
+        assert type(found) is type(value)
+        assert repr(found) == repr(value)
+    for name, value in ARRAYS.items():
+        found = program["read"](home, workspace.run, 1, name)
+        assert found.dtype == value.dtype
+        assert_array_equal(found, value)
+    assert_array_equal(program["read"](home, workspace.run, 1, "config['w']"), np.arange(3))
+
+
+def test_the_program_says_of_what_was_by_reference_that_it_is_no_plain_value(home):
+    workspace = snapshot.Workspace({"lock": threading.Lock(), "kind": NAMED.get}, home)
+    workspace.store()
+    workspace.close()
+    for name in ("lock", "kind"):
+        with pytest.raises(ValueError, match="not a plain value"):
+            described_program()["read"](home, workspace.run, 1, name)
 
 
 @pytest.mark.parametrize("path", ["CON", "a/b", "..", "x" * 300, "<w>", '"', "weiß.🎉", "a.", " ", "\ud800", "W\n"])

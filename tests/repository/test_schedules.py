@@ -144,8 +144,13 @@ def drops(home, keys, dropped, collect):
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_no_snapshot_loses_anything_whatever_the_order(example, tmp_path, monkeypatch, seed):
+@pytest.mark.parametrize("hasty", [False, True])
+def test_no_snapshot_loses_anything_whatever_the_order(example, tmp_path, monkeypatch, seed, hasty):
+    """If ``hasty``, what no table names is taken for that of a dead run at once, and writers know that."""
     monkeypatch.setattr("snapshot.repository.layout.SMALL_BYTES", 1000)
+    if hasty:
+        monkeypatch.setattr(collector, "SETTLED", timedelta(0))
+        monkeypatch.setattr("snapshot.repository.writer.LONG", -1.0)
     home = tmp_path / "run.zarr"
     writer, stored = begin(example, home)
     other = Repository.create_or_open(home).writer("second")

@@ -128,6 +128,111 @@ def test_a_header_that_only_a_fold_still_knows_is_named(example, home, monkeypat
     assert found(home) == [("#first.2", "header")]
 
 
+def change(path, **about):
+    """Change what a header says, as an editor would."""
+    document = json.loads(path.read_bytes())
+    document["attributes"]["snapshot"] |= about
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"step": 21},
+        {"label": "other"},
+        {"time": "2026-01-01T00:03:00+00:00"},
+        {"note": "x"},
+        {"notebook": ""},
+        {"parent": None},
+    ],
+)
+def test_a_header_that_says_something_else_is_named(home, stored, about):
+    change(home / "runs/first/snapshots/2/zarr.json", **about)
+    (damage,) = Repository(home).verify().damaged
+    assert damage[:3] == ("#first.2", "header", "runs/first/snapshots/2/zarr.json")
+    assert "does not match its hash" in damage.problem
+
+
+def test_a_header_that_another_program_has_laid_out_anew_is_what_it_was(home, stored):
+    change(home / "runs/first/snapshots/2/zarr.json")
+    assert Repository(home).verify()
+
+
+def test_headers_without_a_hash_are_those_of_earlier_versions(home, stored):
+    for header in home.glob("runs/first/snapshots/*/zarr.json"):
+        document = json.loads(header.read_bytes())
+        del document["attributes"]["snapshot"]["hash"]
+        header.write_text(json.dumps(document))
+    assert Repository(home).verify()
+    assert [one.step for one in Repository(home).timeline] == [10, 20]
+
+
+def test_a_label_given_or_taken_later_is_no_damage(home, stored):
+    Repository(home).relabel("#1", "good")
+    Repository(home).relabel("#2", "good")
+    assert Repository(home).verify()
+
+
+def test_a_fold_that_says_something_else_than_a_header_without_a_hash_is_named(example, home, monkeypatch):
+    monkeypatch.setattr(layout, "FOLDS", (2, 4))
+    writer = Repository.create_or_open(home).writer("first")
+    for number in range(1, 6):
+        writer.commit(example.entry({"a": np.full(3, number)}, number, number - 1 or None))
+    assert Repository(home).verify()
+    header = home / "runs/first/snapshots/2/zarr.json"
+    document = json.loads(header.read_bytes())
+    del document["attributes"]["snapshot"]["hash"]
+    document["attributes"]["snapshot"]["step"] = 7
+    header.write_text(json.dumps(document))
+    assert found(home) == [("#first.2", "header")]
+
+
+def nodes_of(home):
+    return [one for one in home.rglob("zarr.json") if one.parent.parent.name != "snapshots"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"zarr_format": 3, "node_type": "group", "attributes": 3}', None])
+def test_whatever_zarr_is_told_about_groups_and_arrays_is_looked_at(home, stored, content):
+    nodes = [one for one in nodes_of(home) if one.parent != home]
+    assert len(nodes) >= 11
+    for node in nodes:
+        before = node.read_bytes()
+        node.unlink() if content is None else node.write_text(content)
+        (damage,) = Repository(home).verify().damaged
+        assert damage.key == str(node.relative_to(home))
+        node.write_bytes(before)
+    assert Repository(home).verify()
+
+
+@pytest.mark.parametrize(
+    ("where", "was", "now"),
+    [
+        ("variables/w-*/*", '"float64"', '"int64"'),
+        ("variables/w-*/*", '"NaN"', "0"),
+        ("variables/w-*/*", '"path": "w"', '"path": "v"'),
+        ("variables/w-*/*", "1500", "1501"),
+        ("variables/w-*", '"path": "w"', '"path": "v"'),
+        ("packs/1", '"uint8"', '"int8"'),
+        ("packs/1", "384", "448"),
+    ],
+)
+def test_an_array_that_zarr_would_read_otherwise_is_named(home, stored, where, was, now):
+    (node,) = home.glob(f"runs/first/{where}/zarr.json")
+    text = node.read_text()
+    assert was in text
+    node.write_text(text.replace(was, now))
+    (damage,) = Repository(home).verify().damaged
+    assert damage[:3] == ("run first", "what zarr is told", str(node.relative_to(home)))
+    assert "is not what was written" in damage.problem
+
+
+def test_what_zarr_is_told_about_dropped_snapshots_does_not_count(home, stored):
+    for node in home.glob("runs/first/packs/2/zarr.json"):
+        node.unlink()
+    Repository(home).drop("#2")
+    assert Repository(home).verify()
+
+
 def test_dropped_snapshots_do_not_count(home, stored):
     flip(chunks(home, "w")[0], 77)
     Repository(home).drop("#1")
