@@ -122,7 +122,7 @@ class Outbox:
             job.entry, more = self._entries.of(snapshot, job.borrow, job.wrote)
         except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
             self._stays(snapshot, error)
-            self.settle()
+            self.settle(again=False)
             return lambda: None
         job.nbytes += more
         refusal = self.repository.refusal()
@@ -362,12 +362,17 @@ class Outbox:
         """Wait until something more is on disk; False when nothing is on its way."""
         return self._background.wait_for_next()
 
-    def settle(self) -> None:
-        """At the beginning of a call: let go what the thread could not, and say what went wrong."""
+    def settle(self, *, again: bool = True) -> None:
+        """At the beginning of a call: let go what the thread could not, and say what went wrong.
+
+        ``again`` is whether that is tried again.
+        """
         while self._unreleased:
             self.blocks.release(self._unreleased.popleft())
         if text := self.unwritten.failures():
-            held = "what is in memory stays as it was; the next store, or a flush, tries again"
+            held = "what is in memory stays as it was" + (
+                "; the next store, or a flush, tries again" if again else ""
+            )
             warnings.warn(f"{text} ({held})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:

@@ -10,19 +10,20 @@ lead to as well. :mod:`snapshot.unpickling` reads them.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from operator import is_
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle
 
 from snapshot.adapters.code import cached_property_of
-from snapshot.capture import Capture
+from snapshot.capture import Capture, Held
 from snapshot.graph import needs_pickle
-from snapshot.handles import Handle
+from snapshot.handles import AnyHandle, Handle
 from snapshot.joining import Joint, Reached, is_whole, joints, reached_from
 from snapshot.walk import Record
 
@@ -35,28 +36,50 @@ class Pickled:
     joined: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Made(NamedTuple):
+    """Streams of names pickled together, and all that they say."""
+
+    source: tuple[Any, ...]  #: what is pickled: records, by identity
+    streams: Mapping[str, bytes]  #: by name
+    referred: frozenset[Handle]  #: leaves that are in them by number only
+    copied: Mapping[Handle, Held | None]  #: leaves whose contents are in them, as a frame's are; None: not captured
+    lasting: bool  #: nothing in them can change unseen
+
+    def holds(self, leaves: Mapping[AnyHandle, Held]) -> bool:
+        """Whether the streams would say the same with these leaves as they are now."""
+        if not self.lasting or not self.referred <= leaves.keys():
+            return False
+        return all(leaves.get(handle) is held for handle, held in self.copied.items())
+
+
 class Pickles:
-    """The pickles of the capture written last; one is used again while nothing behind its names changed."""
+    """The pickles of the capture written last; one is used again while nothing in it changed."""
 
     def __init__(self) -> None:
         self._records: Any = None
         self._roots: Any = None
         #: name -> what it leads to, and whether that needs a pickle
         self._reached: dict[str, tuple[Reached, bool]] = {}
-        #: names pickled together -> all they were made from, and name -> stream
-        self._made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
+        self._made: dict[tuple[str, ...], _Made] = {}  #: by the names that are pickled together
         self._joints: list[Joint] = []
         self._found = Pickled()
 
     def of(self, capture: Capture) -> Pickled:
         """The streams of the names that need one and can be pickled."""
-        if capture.records is not self._records or capture.roots is not self._roots:
-            changed, regrouped = self._look(capture)
-            if regrouped:
-                reached = {name: found for name, (found, _) in self._reached.items()}
-                self._joints = joints(reached, [name for name, (_, needed) in self._reached.items() if needed])
-            self._make(capture, None if regrouped else changed)
+        try:
+            if capture.records is not self._records or capture.roots is not self._roots:
+                changed, regrouped = self._look(capture)
+                if regrouped:
+                    reached = {name: found for name, (found, _) in self._reached.items()}
+                    self._joints = joints(reached, [name for name, (_, needed) in self._reached.items() if needed])
+                self._make(capture, None if regrouped else changed)
+            elif not all(made.holds(capture.leaves) for made in self._made.values()):
+                self._make(capture, set())
             self._records, self._roots = capture.records, capture.roots
+        except BaseException:
+            # what was looked at and not pickled would pass for unchanged
+            self.__init__()  # type: ignore[misc]
+            raise
         return self._found
 
     def _look(self, capture: Capture) -> tuple[set[str], bool]:
@@ -81,31 +104,50 @@ class Pickles:
 
     def _make(self, capture: Capture, changed: set[str] | None) -> None:
         """Pickle what must be; ``changed`` names are the only ones to look at, None for all."""
-        numbers = {
-            id(handle.get()): handle.number
-            for handle in capture.leaves
-            if type(handle) is Handle and not is_whole(handle)
-        }
-        made: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, bytes]]] = {}
+        known_leaves: dict[int, Handle] = {}
+        for handle in capture.leaves:
+            # None would stand for all that died since they were captured, as an array does that a thread replaced
+            if type(handle) is Handle and not is_whole(handle) and (leaf := handle.get()) is not None:
+                known_leaves[id(leaf)] = handle
+        made: dict[tuple[str, ...], _Made] = {}
         streams: dict[str, bytes] = {}
         joined: dict[str, str] = {}
         for joint in self._joints:
             known = self._made.get(joint.names)
-            if known is None or changed is None or not changed.isdisjoint(joint.names):
+            holds = known is not None and known.holds(capture.leaves)
+            if known is None or not holds or changed is None or not changed.isdisjoint(joint.names):
                 shared = tuple(capture.records[id(owner)] for owner in joint.shared)
                 reached = [self._reached[name][0] for name in joint.names]
                 source = (*shared, None, *reached)
-                if known is None or not _same(known[0], source):
-                    known = (source, _streams(joint, reached, shared, numbers))
+                if known is None or not holds or not _same(known.source, source):
+                    referred: set[Handle] = set()
+                    found = _streams(joint, reached, shared, _Numbers(known_leaves, referred))
+                    known = _Made(source, found, frozenset(referred), *_copied(reached, referred, capture))
             made[joint.names] = known
             if joint.alone:
-                streams.update(known[1])
+                streams.update(known.streams)
                 continue
             keys: dict[int, str] = {}
-            for name, data in known[1].items():
+            for name, data in known.streams.items():
                 joined[name] = key = keys.setdefault(id(data), f"(joined) {name}")
                 streams[key] = data
         self._made, self._found = made, Pickled(streams, joined)
+
+
+def _copied(
+    reached: Iterable[Reached], referred: Collection[Handle], capture: Capture
+) -> tuple[dict[Handle, Held | None], bool]:
+    """The leaves whose contents are in a stream, as they are; whether nothing else in it may change unseen."""
+    found: dict[Handle, Held | None] = {}
+    lasting = True
+    for one in reached:
+        for child in (one.root, *chain.from_iterable(record.state[record.kind.lead :] for record in one.records)):
+            if type(child) is Handle:
+                if child not in referred:
+                    found[child] = capture.leaves.get(child)
+            elif id(child) in capture.references:
+                lasting = False
+    return found, lasting
 
 
 def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
@@ -113,7 +155,7 @@ def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
 
 
 def _streams(
-    joint: Joint, reached: Iterable[Reached], shared: tuple[Record, ...], numbers: dict[int, int]
+    joint: Joint, reached: Iterable[Reached], shared: tuple[Record, ...], numbers: _Numbers
 ) -> dict[str, bytes]:
     """Name -> stream: the same one for all that can be pickled together."""
     found = dict(zip(joint.names, (one.root for one in reached), strict=True))
@@ -133,7 +175,7 @@ def _streams(
     return {} if whole is None else dict.fromkeys(roots, whole)
 
 
-def _joined(roots: Mapping[str, Any], records: Iterable[Record], numbers: dict[int, int]) -> bytes | None:
+def _joined(roots: Mapping[str, Any], records: Iterable[Record], numbers: _Numbers) -> bytes | None:
     pickler = _Pickler(numbers)
     if pickler.stream(dict(roots)) is None:
         return None
@@ -148,15 +190,25 @@ def _joined(roots: Mapping[str, Any], records: Iterable[Record], numbers: dict[i
     return pickler.stream({number: obj for number, obj in shared.items() if id(obj) in inside})
 
 
+class _Numbers(NamedTuple):
+    """What a pickle refers to by number."""
+
+    leaves: Mapping[int, Handle]  #: by the id of the array
+    referred: set[Handle]  #: those that were met
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, numbers: dict[int, int]) -> None:
+    def __init__(self, numbers: _Numbers) -> None:
         self._file = io.BytesIO()
         super().__init__(self._file, protocol=5)
         self._numbers = numbers
 
     def persistent_id(self, obj: Any) -> Any:
-        number = self._numbers.get(id(obj))
-        return None if number is None else ("leaf", number)
+        handle = self._numbers.leaves.get(id(obj))
+        if handle is None:
+            return None
+        self._numbers.referred.add(handle)
+        return "leaf", handle.number
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is cached_property:
