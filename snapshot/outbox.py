@@ -373,7 +373,7 @@ class Outbox:
             held = "what is in memory stays as it was" + (
                 "; the next store, or a flush, tries again" if again else ""
             )
-            warnings.warn(f"{text} ({held})", SnapshotWarning, stacklevel=4)
+            warnings.warn(f"{text} (what is in memory stays as it was{later})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:
         """Return when everything that was asked for is done, what failed before included.
