@@ -47,12 +47,12 @@ class Entries:
         block: Callable[[bytes], Any],
         wrote: Callable[[int], None],
         *,
-        pickled: bool = True,
+        pickled: pickling.Pickled | None = None,
     ) -> tuple[Entry, int]:
         """The entry of a snapshot in memory, and how many bytes of it are not shared with the entry before.
 
         ``block`` returns the bytes of a digest, ``wrote`` is told what is written; blocks are not counted.
-        Without ``pickled`` nothing of live objects is read but their types.
+        With ``pickled``, its pickles, nothing of live objects is read but their types.
         """
         content = snapshot.content
         assert isinstance(content, MemoryContent)
@@ -62,7 +62,7 @@ class Entries:
             self._groups = encode_groups(capture, self._groups)
         self._last = capture
         numbers = numbers_of(capture)
-        made = self._pickles.of(capture) if pickled else pickling.Pickled()
+        made = self._pickles.of(capture) if pickled is None else pickled
         entry = Entry(
             snapshot=bare(snapshot),
             leaves=self._named,
@@ -80,6 +80,10 @@ class Entries:
         before, self._known = self._known, {**entry.records, **{f"pickle {n}": p for n, p in entry.pickles.items()}}
         new = sum(len(data) for name, data in self._known.items() if before.get(name) is not data)
         return entry, new
+
+    def kept_pickles(self, capture: Capture) -> pickling.Pickled | None:
+        """The pickles of a capture that was written, if nothing in them changed since; else None."""
+        return self._pickles.kept(capture)
 
     def _name_leaves(self, capture: Capture) -> None:
         paths = self._engine.paths(capture)

@@ -28,6 +28,7 @@ from snapshot.errors import RepositoryError, SnapshotWarning
 from snapshot.forking import forked_lock, renew_after_fork
 from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
+from snapshot.pickling import Pickled, names_to_pickle
 from snapshot.places import Place, Stored, places_of
 from snapshot.timeline import SnapshotKey, key_of
 from snapshot.unwritten import Again, Unwritten, reason_of
@@ -305,6 +306,7 @@ class Outbox:
 
     def _begin_anew_in_repository(self, lost: dict[int, Stored], gone: set[bytes]) -> str:
         damaged: dict[int, list[str]] = {}
+        unpickled: dict[int, list[str]] = {}
         whole: list[int] = []
         entries = Entries(self._engine)
         for number, stored in sorted(lost.items()):
@@ -320,14 +322,17 @@ class Outbox:
             whole.append(number)
             self._reasons[number] = "the repository it was in is gone"
             job = Write(self, sum(held.leaf.nbytes for held in content.capture.leaves.values()))
-            # what a pickle walks through has changed since
             snapshot = replace(stored.snapshot, content=content)
-            job.entry, _ = entries.of(snapshot, job.borrow, job.wrote, pickled=False)
+            pickled = self._entries.kept_pickles(content.capture)
+            # what a pickle walks through has changed since
+            if pickled is None and (names := names_to_pickle(content.capture)):
+                unpickled[number] = names
+            job.entry, _ = entries.of(snapshot, job.borrow, job.wrote, pickled=pickled or Pickled())
             self.unwritten.add(job)
         for number, label in self._labels.items():
             if number in whole:
                 self.unwritten.add(self._label_change(number, label))
-        return described(self.repository.location, damaged, whole)
+        return described(self.repository.location, damaged, whole, unpickled)
 
     def _elsewhere(self, digest: bytes) -> Iterator[Place]:
         """Where a block lies in snapshots of this run, newest first."""
@@ -370,9 +375,7 @@ class Outbox:
         while self._unreleased:
             self.blocks.release(self._unreleased.popleft())
         if text := self.unwritten.failures():
-            held = "what is in memory stays as it was" + (
-                "; the next store, or a flush, tries again" if again else ""
-            )
+            later = "; the next store, or a flush, tries again" if again else ""
             warnings.warn(f"{text} (what is in memory stays as it was{later})", SnapshotWarning, stacklevel=4)
 
     def flush(self) -> None:

@@ -82,14 +82,18 @@ class Pickles:
             raise
         return self._found
 
+    def kept(self, capture: Capture) -> Pickled | None:
+        """The streams of an earlier capture, if they are those that were made last; no object is looked at."""
+        same = capture.records is self._records and capture.roots is self._roots
+        return self._found if same and all(made.holds(capture.leaves) for made in self._made.values()) else None
+
     def _look(self, capture: Capture) -> tuple[set[str], bool]:
         """See what every name leads to: those where that changed, and whether others may share it than did before."""
         changed: set[str] = set()
         regrouped = False
         reached: dict[str, tuple[Reached, bool]] = {}
         for name, root in capture.roots.items():
-            plain = type(root) is ModuleType or (type(root) is Handle and not is_whole(root))
-            if name.startswith("(") or plain:
+            if not _may_be_pickled(name, root):
                 continue
             found, known = reached_from(root, capture), self._reached.get(name)
             if known is not None and known[0].root is root and _same(known[0].records, found.records):
@@ -132,6 +136,17 @@ class Pickles:
                 joined[name] = key = keys.setdefault(id(data), f"(joined) {name}")
                 streams[key] = data
         self._made, self._found = made, Pickled(streams, joined)
+
+
+def names_to_pickle(capture: Capture) -> list[str]:
+    """The names that a new kernel needs a pickle for."""
+    roots = capture.roots.items()
+    return [name for name, root in roots if _may_be_pickled(name, root) and needs_pickle(name, capture)]
+
+
+def _may_be_pickled(name: str, root: Any) -> bool:
+    plain = type(root) is ModuleType or (type(root) is Handle and not is_whole(root))
+    return not name.startswith("(") and not plain
 
 
 def _copied(

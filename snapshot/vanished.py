@@ -39,8 +39,14 @@ def lost_paths(capture: Capture, gone: set[bytes], engine: Engine) -> list[str]:
     return sorted({paths.of(handle) for handle in handles}) if paths is not None else []
 
 
-def described(place: str, lost: Mapping[int, Sequence[str]], kept: Sequence[int]) -> str:
-    """The sentences for whoever stored there: ``lost`` are paths by snapshot, ``kept`` what is whole in memory."""
+def described(
+    place: str, lost: Mapping[int, Sequence[str]], kept: Sequence[int], unpickled: Mapping[int, Sequence[str]]
+) -> str:
+    """The sentences for whoever stored there.
+
+    ``lost`` are paths by snapshot, ``kept`` what is whole in memory, ``unpickled`` names in
+    those whose pickles are lost, because what they are made from has changed.
+    """
     texts = [f"What was in the repository {place} is gone: it was deleted, replaced or unmounted."]
     if lost:
         named = [f"#{number} ({_some(paths)})" for number, paths in lost.items()]
@@ -48,6 +54,9 @@ def described(place: str, lost: Mapping[int, Sequence[str]], kept: Sequence[int]
     if kept:
         numbers = ", ".join(f"#{number}" for number in kept)
         texts.append(f"Whole in memory, and written again by the next store or a flush: {numbers}.")
+    if unpickled:
+        named = [f"{_some(names)} of #{number}" for number, names in unpickled.items()]
+        texts.append(f"The pickles that make these in a new kernel are lost, store again: {'; '.join(named)}.")
     texts.append("Snapshots of other runs come back only with a copy of the repository.")
     return " ".join(texts)
 

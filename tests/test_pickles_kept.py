@@ -2,12 +2,13 @@
 
 import collections
 import itertools
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from snapshot import pickling
+from snapshot import SnapshotWarning, pickling
 from snapshot.workspace import Workspace
 
 
@@ -109,3 +110,22 @@ def test_a_store_after_one_whose_pickles_failed_pickles_what_changed(tmp_path, m
     workspace.store("two")
     workspace.close()
     assert in_a_new_kernel(tmp_path / "run.zarr", "two")["thing"].n == 2
+
+
+def test_of_what_went_with_its_repository_the_pickles_that_are_lost_are_named(tmp_path):
+    names = {"thing": Thing(n=1), "w": np.zeros(3)}
+    home = tmp_path / "run.zarr"
+    workspace = Workspace(names, home)
+    workspace.store("one")
+    names["thing"].n = 2
+    workspace.store("two")
+    names["w"] += 1
+    workspace.store("three")
+    workspace.flush()
+    shutil.rmtree(home)
+    with pytest.warns(SnapshotWarning, match=r"make these in a new kernel are lost, store again: thing of #1\. Snap"):
+        workspace.store("four")
+    workspace.close()
+    for label, value in {"two": 0, "three": 1, "four": 1}.items():
+        found = in_a_new_kernel(home, label)
+        assert (found["thing"].n, found["w"].tolist()) == (2, [value] * 3)

@@ -23,6 +23,8 @@ class Rows:
     def __init__(self, existing: Callable[[str], int]) -> None:
         self._next: dict[str, int] = {}
         self._existing = existing
+        #: Descriptions of new folders, of which none was committed yet.
+        self.begun: set[str] = set()
 
     def take(self, array: str) -> int:
         if array not in self._next:
@@ -144,6 +146,8 @@ class Commit:
         folder = f"{array.rpartition('/')[0]}/zarr.json"
         self.groups[folder] = partial(nodes.group, {"path": stored.path})
         if row == 0:
+            self._rows.begun.add(folder)
+        if folder in self._rows.begun:
             self.writes[folder] = self.groups[folder]
         about = partial(nodes.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
         self.writes[f"{array}/zarr.json"] = self.groups[f"{array}/zarr.json"] = about

@@ -9,7 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from zarr.storage import LocalStore, WrapperStore
 
-from snapshot import Workspace
+from snapshot import SnapshotWarning, Workspace
+from snapshot.background import wait_for_all
+from snapshot.jobs import Write
 from snapshot.repository import Repository, layout
 
 
@@ -346,3 +348,23 @@ def test_an_unreadable_header_costs_that_snapshot_only(session):
         names, status = restored(session, "first")
     assert status.unused == ()
     assert_rest(names, set())
+
+
+def test_the_folder_of_a_variable_is_described_though_its_first_commit_failed(tmp_path, monkeypatch):
+    names = {"w": np.zeros(700_000)}
+    workspace = Workspace(names, tmp_path / "run.zarr")
+    ordinary, pulled = Write.wrote, [OSError("the cable was pulled")]
+
+    def wrote(self, nbytes):
+        if pulled:
+            raise pulled.pop()
+        ordinary(self, nbytes)
+
+    monkeypatch.setattr(Write, "wrote", wrote)
+    workspace.store("one")
+    wait_for_all()
+    with pytest.warns(SnapshotWarning, match="the cable"):
+        workspace.store("two")
+    workspace.close()
+    found = Repository(tmp_path / "run.zarr").verify()
+    assert (found.damaged, found.snapshots) == ((), 2)
