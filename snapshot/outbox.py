@@ -108,6 +108,8 @@ class Outbox:
         self._spare.begin_anew()
         for job in self._background.begin_anew():
             job.over()
+        for write in [*self._jobs.values()]:  # it was being tried again
+            write.over()
 
     # --- what is asked for
 

@@ -47,6 +47,8 @@ class _Made(NamedTuple):
 
     def holds(self, leaves: Mapping[AnyHandle, Held]) -> bool:
         """Whether the streams would say the same with these leaves as they are now."""
+        if not self.streams:
+            return True  # what refused is not asked again before it changes
         if not self.lasting or not self.referred <= leaves.keys():
             return False
         return all(leaves.get(handle) is held for handle, held in self.copied.items())

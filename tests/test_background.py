@@ -608,6 +608,32 @@ def test_a_fork_has_nothing_to_write_and_a_run_of_its_own_while_the_parent_goes_
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_has_nothing_to_write_while_the_parent_tries_again_what_failed(workspace, gate, folder):
+    gate.refuses = lambda key: True
+    workspace.store("failed")
+    workspace._parts.archive._outbox.wait()
+    gate.refuses = lambda key: False
+    gate.close_gate()
+    with pytest.warns(SnapshotWarning, match="No space left"):
+        workspace.store("held")
+    assert gate.reached.wait(PATIENCE)
+
+    def child(results):
+        results.put((workspace.progress.waiting, [workspace.state(one) for one in workspace.in_memory]))
+
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    process = context.Process(target=child, args=(results,))
+    process.start()
+    waiting, states = results.get(timeout=PATIENCE)
+    process.join(PATIENCE)
+    assert (waiting, ["forked" in state for state in states]) == (0, [True, True])
+    gate.open.set()
+    workspace.flush()
+    assert on_disk(folder) == ["failed", "held"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_its_run_before_any_of_its_threads_can_ask(workspace, monkeypatch):
     workspace.store("parents")
     outbox = workspace._parts.archive._outbox
