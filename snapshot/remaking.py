@@ -16,7 +16,7 @@ from snapshot.errors import SnapshotError
 from snapshot.grafting import Graft
 from snapshot.graph import CODE_KINDS, Graph
 from snapshot.handles import Handle, numbers
-from snapshot.kinds import adapter_named
+from snapshot.kinds import PLAIN, adapter_named
 from snapshot.leaf_binding import LeafBinder, Leaves
 from snapshot.makeable import NEEDS_PICKLE, NO_PICKLE
 from snapshot.matching import LEFT_OUT
@@ -82,8 +82,9 @@ class Remaking:
             self._loaded[loaded] = {}
             for number in loaded.shared:
                 self._adopt(number, name)
+            alive = self._is_alive(loaded)
             for number, obj in loaded.shared.items():
-                self._offer(number, obj)
+                self._offer(number, obj, fixed=not alive)
         self._roots[name] = loaded, found
         root = self._graph.roots[name]
         kind = self._kind_of(live)
@@ -137,11 +138,25 @@ class Remaking:
         self._held.append(self._engine.handles.of(obj, adapter))
         return self._held[-1]
 
-    def _offer(self, number: int, obj: Any) -> None:
-        """Other names may take what this one made, unless theirs is alive, or code of a cell that is to be run."""
+    def _is_alive(self, loaded: Loaded) -> bool:
+        """Whether anything of a stream has a live object that takes its place."""
+        objects, known = self._objects, self._bound.known
+        return bool(loaded.copies) or any(
+            objects.get(number, obj) is not obj or ((handle := known(number)) is not None and handle.get() is not obj)
+            for number, obj in loaded.shared.items()
+        )
+
+    def _offer(self, number: int, obj: Any, *, fixed: bool) -> None:
+        """Other names may take what this one made, unless theirs is alive, or code of a cell that is to be run.
+
+        What is ``fixed``, as a tuple is, has copies in it where there are live objects:
+        then others make their own, which takes the place of this one.
+        """
         node = self._graph.nodes.get(number)
         if node is None:
             self._bound.take(number, obj)
+        elif not fixed and node.kind in PLAIN and PLAIN[node.kind].fixed:
+            pass
         elif node.kind not in CODE_KINDS and number not in self._objects:
             self._objects[number] = obj
             self.offered.add(number)

@@ -250,3 +250,19 @@ def test_a_repository_with_a_pickle_for_each_name_is_read_as_ever(tmp_path, monk
     assert (names["one"].n, names["both"].one.n, names["other"].n, reasons) == (1, 1, 2, {})
     # arrays are no part of a pickle
     assert names["both"].w is names["one"].w
+
+
+def test_a_tuple_shared_with_a_pickle_leads_every_name_to_the_list_that_is_alive(tmp_path):
+    def made(n):
+        items = [n]
+        pair = (1, items)
+        return {"items": items, "both": Thing(items=items, pair=pair), "pair": pair}
+
+    workspace = Workspace(made(1), tmp_path / "run.zarr")
+    workspace.store("before")
+    workspace.close()
+    items = [5]
+    names, reasons = back(tmp_path / "run.zarr", {"items": items})
+    assert (names["items"], names["pair"], reasons) == ([1], (1, [1]), {})
+    assert names["both"].pair is names["pair"]
+    assert all(one is items for one in (names["items"], names["pair"][1], names["both"].items))
