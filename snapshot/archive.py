@@ -78,7 +78,7 @@ class Archive:
         try:
             with self._outbox.disk:
                 timeline = self.repository.timeline
-                self._outbox.notice(self.repository.parents_of_gone)
+                self._outbox.standing.notice(self.repository.parents_of_gone)
         except RepositoryError as error:
             warnings.warn(f"only what this kernel stored is known now: {error}", SnapshotWarning, stacklevel=4)
             return []
@@ -88,7 +88,7 @@ class Archive:
         """Know which of this run's snapshots lie here already: the repository may be one that was left."""
         if self.repository is not None and self._outbox is not None:
             with suppress(RepositoryError), self._outbox.disk:
-                self._outbox.adopt(snapshots, self.repository.timeline)
+                self._outbox.standing.adopt(snapshots, self.repository.timeline)
 
     def write(self, snapshot: Snapshot, nbytes: int) -> Callable[[], None]:
         """Prepare a snapshot to be put on disk; returns what puts it on its way, if anything is to be done.
@@ -111,7 +111,7 @@ class Archive:
     def skip(self, snapshot: Snapshot) -> None:
         """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
         if self._outbox is not None:
-            self._outbox.skip(snapshot)
+            self._outbox.standing.skip(snapshot)
 
     def state(self, snapshot: Snapshot) -> str:
         """Where a snapshot is, in a few words: "on disk", "writing", "memory only: no space left"."""
@@ -127,7 +127,7 @@ class Archive:
 
     def was_dropped_elsewhere(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot of this run was dropped on disk by another kernel, and is in memory only since."""
-        return self._outbox is not None and self._outbox.was_dropped_elsewhere(snapshot)
+        return self._outbox is not None and self._outbox.standing.was_dropped_elsewhere(snapshot)
 
     @property
     def progress(self) -> Progress:

@@ -92,7 +92,7 @@ class Write:
         self._paused.enter_context(collector_paused())
         self._soon = monotonic() + 1
         snapshot = self.entry.snapshot
-        parent = self._outbox.ancestor(snapshot.parent)
+        parent = self._outbox.standing.ancestor(snapshot.parent)
         self._outbox.writer.commit(replace(self.entry, snapshot=replace(snapshot, parent=parent)))
         self._outbox.arrived(self)
 
@@ -119,10 +119,10 @@ class Change:
         self._change = change
 
     def run(self) -> None:
-        snapshot = self._outbox.stored(self.number)
-        if snapshot is not None:
+        stored = self._outbox.standing.stored.get(self.number)
+        if stored is not None:
             with self._outbox.disk:
-                self._change(snapshot)
+                self._change(stored.snapshot)
             self._outbox.unwritten.succeeded(self.what)
         elif self._outbox.unwritten.has(self.number):
             raise Waits

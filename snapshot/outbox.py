@@ -12,12 +12,11 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from snapshot.background import Background, finish_at_exit
 from snapshot.budget import human_bytes
@@ -30,9 +29,9 @@ from snapshot.jobs import Change, Describe, Write
 from snapshot.model import Snapshot
 from snapshot.pickling import Pickled, names_to_pickle
 from snapshot.places import Place, Stored, places_of
-from snapshot.timeline import SnapshotKey, key_of
+from snapshot.standing import Standing
 from snapshot.unwritten import Again, Unwritten, reason_of
-from snapshot.vanished import described, lost_paths, not_there, sources_in
+from snapshot.vanished import Watch, described, lost_paths, sources_in
 
 if TYPE_CHECKING:
     from snapshot.repository import Repository, Writer
@@ -45,8 +44,6 @@ MOST_WAITING = 64
 UNWRITTEN = 0.25
 #: After so many seconds without a store the numbers for plots are computed.
 QUIET = 0.25
-#: Why a snapshot of this run is in memory only.
-DROPPED_ELSEWHERE = "another kernel dropped it on disk"
 
 
 @dataclass(frozen=True)
@@ -84,26 +81,19 @@ class Outbox:
         self._ended = False
         self._quiet_since = 0.0
         self._jobs: dict[int, Write] = {}
-        self._stored: dict[int, Stored] = {}
-        self._reasons: dict[int, str] = {}
-        self._parents: dict[int, int | str | None] = {}  #: of snapshots that are in memory only
-        self._contents: WeakValueDictionary[int, MemoryContent] = WeakValueDictionary()  #: of those not dropped
-        self._root: bytes | None = None  #: by which the repository is known again
-        self._replaced = False  #: the thread has found another one
-        with suppress(RepositoryError):
-            self._root = repository.identity()
+        self.standing = Standing(repository, self.disk)
+        self._watch = Watch(repository, self.disk)
         self._labels: dict[int, str | None] = {}  #: those given, or taken away, since the store
         self.unwritten = Unwritten()
         self._unreleased: deque[tuple[bytes, ...]] = deque()
         self._gone: list[Stored] = []
-        self._dropped: set[Stored] = set()
         renew_after_fork(self)
         finish_at_exit(self)
 
     def begin_anew(self) -> None:
         """In a forked process: what the parent was writing is the parent's to write."""
         parents = {*self._jobs, *(job.number for job in self.unwritten.all())}
-        self._reasons.update(dict.fromkeys(parents, "the process that this one was forked from writes it"))
+        self.standing.belong_to_another(parents, "the process that this one was forked from writes it")
         self.unwritten.clear()
         self._spare.begin_anew()
         for job in self._background.begin_anew():
@@ -120,7 +110,7 @@ class Outbox:
         already, see :data:`UNWRITTEN`.
         """
         job = Write(self, nbytes)
-        self._know(snapshot)
+        self.standing.know(snapshot)
         try:
             job.entry, more = self._entries.of(snapshot, job.borrow, job.wrote)
         except Exception as error:  # whatever it is, the snapshot in memory is not to be lost for it
@@ -146,33 +136,16 @@ class Outbox:
 
         return send
 
-    def adopt(self, snapshots: Iterable[Snapshot], there: Iterable[Snapshot]) -> None:
-        """Of this run's ``snapshots``, those that are ``there`` are on disk."""
-        found = {(key_of(one), one.time): one for one in there}
-        for snapshot in snapshots:
-            stored = found.get((key_of(snapshot), snapshot.time))
-            if stored is not None:
-                self._know(snapshot)
-                self._stored[snapshot.id] = Stored(self.repository, stored, self.disk)
-
-    def _know(self, snapshot: Snapshot) -> None:
-        if isinstance(snapshot.content, MemoryContent):
-            self._contents[snapshot.id] = snapshot.content
-
-    def skip(self, snapshot: Snapshot) -> None:
-        """Remember that a snapshot stays in memory: its children on disk descend from its parent."""
-        self._parents[snapshot.id] = snapshot.parent
-
     def take_back(self, snapshot: Snapshot) -> None:
         """Undo :meth:`write` after an interrupt, however far it came; nothing is left on disk."""
         job = self._jobs.get(snapshot.id)
         if job is not None and not self._call_off(job):
             self._background.wait_until(lambda: self._jobs.get(snapshot.id) is not job)
         self.unwritten.forget(snapshot.id)
-        self._contents.pop(snapshot.id, None)
-        if self._stored.pop(snapshot.id, None) is not None:
+        self.standing.forget(snapshot)
+        if self.standing.stored.pop(snapshot.id, None) is not None:
             self.writer.take_back(snapshot)
-        self.skip(snapshot)
+        self.standing.skip(snapshot)
 
     def relabel(self, snapshot: Snapshot, label: str | None) -> None:
         """Change a label on disk, if the snapshot is there or on its way."""
@@ -198,18 +171,18 @@ class Outbox:
 
     def drop(self, snapshot: Snapshot) -> None:
         """Drop a snapshot on disk; one that is still on its way never gets there."""
-        self._contents.pop(snapshot.id, None)
+        self.standing.forget(snapshot)
         job = self._jobs.get(snapshot.id)
         if job is not None and self._call_off(job):
-            self.skip(snapshot)
+            self.standing.skip(snapshot)
             return
         with self.unwritten.lock:
             forgotten = self.unwritten.forget(snapshot.id)
             if snapshot.id not in self._jobs and any(isinstance(one, Write) for one in forgotten):
                 return
-        if snapshot.id in self._stored:
-            self._gone.append(self._stored[snapshot.id])
-            self._dropped.add(self._stored[snapshot.id])
+        stored = self.standing.drop(snapshot.id)
+        if stored is not None:
+            self._gone.append(stored)
         self._change(Change(self, snapshot.id, f"that #{snapshot.id} was dropped", self.repository.drop))
 
     def _call_off(self, job: Write) -> bool:
@@ -219,10 +192,11 @@ class Outbox:
     def _change(self, change: Change) -> None:
         number = change.number
         with self.unwritten.lock:
-            waits = self.unwritten.has(number) and number not in self._stored and number not in self._jobs
+            there = number in self.standing.stored or number in self._jobs
+            waits = self.unwritten.has(number) and not there
             if waits:
                 self.unwritten.add(change)
-        if not waits and (number in self._stored or number in self._jobs):
+        if there:
             self._background.add(change)
 
     def _try_again(self, *, everything: bool) -> None:
@@ -241,25 +215,12 @@ class Outbox:
                 self._jobs[job.number] = job
             return True
 
-    def notice(self, gone: Collection[SnapshotKey]) -> None:
-        """Another kernel may have dropped what this one stored: that is in memory only from now on."""
-        for number, stored in list(self._stored.items()):
-            # what is dropped here stays known until that is on disk
-            if stored.key in gone and stored not in self._dropped:
-                del self._stored[number]
-                self._reasons[number] = DROPPED_ELSEWHERE
-                self.skip(stored.snapshot)
-
-    def was_dropped_elsewhere(self, snapshot: Snapshot) -> bool:
-        """Whether another kernel dropped a snapshot of this run, as far as was noticed."""
-        return self._reasons.get(snapshot.id) == DROPPED_ELSEWHERE
-
     def move_blocks(self, remaining: Iterable[Snapshot]) -> None:
         """After drops: find blocks that lay in what was dropped elsewhere on disk, else keep them in memory."""
         sources, self._gone = self._gone, []
         lost = self.blocks.placed_in(sources) if sources else set()
         for snapshot in reversed(list(remaining)):
-            stored = self._stored.get(snapshot.id)
+            stored = self.standing.stored.get(snapshot.id)
             if lost and stored is not None and isinstance(snapshot.content, MemoryContent):
                 held = snapshot.content.capture.leaves
                 leaves = ((handle.number, one.leaf.blocks) for handle, one in held.items())
@@ -285,21 +246,13 @@ class Outbox:
         What is whole in memory is written again by the next store or flush; what is not in
         memory is forgotten, so that a store copies it again.
         """
-        stored, is_asked = dict(self._stored), self._replaced or self.repository.is_near
-        if not (self.blocks.nbytes_away or (stored and is_asked)):
-            return  # far away a look takes its time
-        try:
-            with self.disk:
-                identity = self.repository.identity()
-                if identity == self._root and not self._replaced:
-                    return
-                lost, there = not_there(self.repository, stored)
-        except RepositoryError:
-            return  # nobody knows
-        self._root, self._replaced = identity, False
+        stored = dict(self.standing.stored)
+        lost, there = self._watch.look(stored, has_away=bool(self.blocks.nbytes_away))
+        if there is None:
+            return
         away = self.blocks.placed_in(sources_in(self.blocks.sources(), lost.values(), there))
         for number in lost:
-            self._stored.pop(number, None)
+            self.standing.stored.pop(number, None)
         self.blocks.stay(away)
         if lost or away:
             gone = {digest for digest in away if digest not in self.blocks}
@@ -312,17 +265,17 @@ class Outbox:
         whole: list[int] = []
         entries = Entries(self._engine)
         for number, stored in sorted(lost.items()):
-            content = self._contents.get(number)
-            self.skip(stored.snapshot)
+            content = self.standing.content(number)
+            self.standing.skip(stored.snapshot)
             if content is None:
                 continue  # it was dropped
             paths = lost_paths(content.capture, gone, self._engine)
             if paths:
                 damaged[number] = paths
-                self._reasons[number] = f"incomplete, {', '.join(paths)} went with its repository"
+                self.standing.stays(stored.snapshot, f"incomplete, {', '.join(paths)} went with its repository")
                 continue
             whole.append(number)
-            self._reasons[number] = "the repository it was in is gone"
+            self.standing.stays(stored.snapshot, "the repository it was in is gone")
             job = Write(self, sum(held.leaf.nbytes for held in content.capture.leaves.values()))
             snapshot = replace(stored.snapshot, content=content)
             pickled = self._entries.kept_pickles(content.capture)
@@ -338,7 +291,7 @@ class Outbox:
 
     def _elsewhere(self, digest: bytes) -> Iterator[Place]:
         """Where a block lies in snapshots of this run, newest first."""
-        for stored in reversed(list(self._stored.values())):
+        for stored in reversed(list(self.standing.stored.values())):
             yield from stored.find(digest)
 
     # --- how it stands
@@ -351,13 +304,10 @@ class Outbox:
 
     def state(self, snapshot: Snapshot) -> str:
         """Where a snapshot of this run is, in a few words."""
-        if snapshot.id in self._stored:
-            return "on disk"
         job = self._jobs.get(snapshot.id)
-        if job is not None:
-            return f"writing, {human_bytes(job.written)} of {human_bytes(job.nbytes)}" if job.written else "writing"
-        reason = self._reasons.get(snapshot.id)
-        return f"memory only: {reason}" if reason else "memory only"
+        if job is None or snapshot.id in self.standing.stored:
+            return self.standing.in_words(snapshot)
+        return f"writing, {human_bytes(job.written)} of {human_bytes(job.nbytes)}" if job.written else "writing"
 
     @property
     def progress(self) -> Progress:
@@ -408,15 +358,11 @@ class Outbox:
         """A snapshot is on disk."""
         snapshot = job.entry.snapshot
         stored = Stored(self.repository, replace(snapshot, run=self.writer.run), self.disk)
-        if self._root not in (None, self.writer.root):
-            self._replaced = True
-        self._root = self.writer.root
+        self._watch.wrote_to(self.writer.root)
         if not job.unwanted:
             leaves = ((one.number, one.leaf.blocks) for one in job.entry.leaves)
             self.blocks.written(places_of(leaves, stored))
-        self._stored[snapshot.id] = stored
-        self._parents.pop(snapshot.id, None)
-        self._reasons.pop(snapshot.id, None)
+        self.standing.arrived(stored)
         self.unwritten.succeeded(job.what)
         if not len(self._spare):
             self._spare.add(Describe(self))
@@ -425,15 +371,14 @@ class Outbox:
         """A snapshot did not get to the disk: it stays in memory, and its children descend from its parent."""
         with self.unwritten.lock:
             if job.unwanted:
-                self.skip(job.entry.snapshot)
+                self.standing.skip(job.entry.snapshot)
                 return
             self._stays(job.entry.snapshot, error)
             self.unwritten.add(job)
 
     def _stays(self, snapshot: Snapshot, error: BaseException) -> None:
-        self.skip(snapshot)
+        self.standing.stays(snapshot, reason_of(error))
         self.unwritten.could_not(f"#{snapshot.id}", error)
-        self._reasons[snapshot.id] = reason_of(error)
 
     def over(self, job: Write) -> None:
         """Its blocks may go."""
@@ -450,14 +395,3 @@ class Outbox:
                 self._lock.release()
         else:
             self._unreleased.append(job.held)
-
-    def ancestor(self, parent: int | str | None) -> int | str | None:
-        """The nearest one on disk."""
-        while isinstance(parent, int) and parent in self._parents:
-            parent = self._parents[parent]
-        return parent
-
-    def stored(self, number: int) -> Snapshot | None:
-        """What a snapshot of this run is called on disk, if it is there."""
-        found = self._stored.get(number)
-        return found.snapshot if found is not None else None

@@ -10,6 +10,7 @@ lead to as well. :mod:`snapshot.unpickling` reads them.
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -231,6 +232,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is cached_property:
             # before Python 3.12 it has a lock, for which alone no instance of its class could be pickled
             return cached_property_of, (obj.func, obj.attrname)
+        if type(obj) is memoryview:
+            # cloudpickle would make bytes of it
+            raise pickle.PicklingError("a memoryview is of other memory")
         return super().reducer_override(obj)
 
     def stream(self, obj: Any) -> bytes | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from snapshot.capture import Capture
 from snapshot.engine import Engine
+from snapshot.errors import RepositoryError
 from snapshot.places import Opened, Stored
 from snapshot.timeline import SnapshotKey, key_of
 
@@ -15,6 +17,44 @@ if TYPE_CHECKING:
 
 #: So many names at most are said of one snapshot.
 _SAID = 20
+
+
+class Watch:
+    """Looks whether a repository is still the one that was written to. ``disk`` is held while it is read."""
+
+    def __init__(self, repository: Repository, disk: Any) -> None:
+        self._repository = repository
+        self._disk = disk
+        self._root: bytes | None = None  #: by which the repository is known again
+        self._replaced = False  #: the thread that writes has found another one
+        with suppress(RepositoryError):
+            self._root = repository.identity()
+
+    def wrote_to(self, root: bytes | None) -> None:
+        """A commit has just been made to the repository with this root."""
+        if self._root not in (None, root):
+            self._replaced = True
+        self._root = root
+
+    def look(
+        self, stored: Mapping[int, Stored], *, has_away: bool
+    ) -> tuple[dict[int, Stored], set[SnapshotKey] | None]:
+        """What of ``stored`` is gone, and all that is there; None for that when nothing has changed, or nobody knows.
+
+        Far away a look takes its time, and is taken only when contents lie there alone.
+        """
+        if not (has_away or (stored and (self._replaced or self._repository.is_near))):
+            return {}, None
+        try:
+            with self._disk:
+                root = self._repository.identity()
+                if root == self._root and not self._replaced:
+                    return {}, None
+                found = not_there(self._repository, stored)
+        except RepositoryError:
+            return {}, None
+        self._root, self._replaced = root, False
+        return found
 
 
 def not_there(repository: Repository, stored: Mapping[int, Stored]) -> tuple[dict[int, Stored], set[SnapshotKey]]:

@@ -29,7 +29,9 @@ code.__module__ = code.__qualname__ = "cells"  # as if a cell had defined it
 
 
 @pytest.mark.parametrize("trust", [True, False])
-@pytest.mark.parametrize("made", [threading.Lock, lambda: (one for one in "ab"), threading.Condition])
+@pytest.mark.parametrize(
+    "made", [threading.Lock, lambda: (one for one in "ab"), threading.Condition, lambda: memoryview(b"ab")]
+)
 def test_what_cannot_be_pickled_is_not_said_to_need_trust(tmp_path, made, trust):
     (reason,) = reasons({"held": [made()]}, tmp_path / "home.zarr", trust=trust).values()
     kind = type(made()).__name__

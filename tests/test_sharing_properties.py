@@ -1,5 +1,6 @@
 """Whatever objects names share, in a new kernel they share the same: the two graphs cannot be told apart."""
 
+import os
 import tempfile
 
 import numpy as np
@@ -7,6 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snapshot.workspace import Workspace
+
+LONG = bool(os.environ.get("SNAPSHOT_LONG_TESTS"))
+EXAMPLES = settings(max_examples=200 if LONG else 35, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Node:
@@ -121,7 +125,7 @@ def sets_hold_what_is_theirs(names):
     return [[any(node is member for member in one) for node in nodes] for one in sets]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(EXAMPLES)
 @given(namespaces())
 def test_a_new_kernel_shares_what_was_shared(names):
     expected, members = shape_of(names), sets_hold_what_is_theirs(names)
@@ -136,7 +140,7 @@ def test_a_new_kernel_shares_what_was_shared(names):
     assert sets_hold_what_is_theirs(found) == members
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(EXAMPLES)
 @given(namespaces([kind for kind in KINDS if kind != "view"]), st.data())
 def test_with_some_names_alive_the_rest_joins_them(names, data):
     """What is alive keeps its identity and is what the others lead to.
@@ -157,7 +161,7 @@ def test_with_some_names_alive_the_rest_joins_them(names, data):
     assert all(found[name] is names[name] for name in names if name not in gone)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(EXAMPLES)
 @given(namespaces(), st.lists(st.tuples(number, number, st.booleans()), min_size=1, max_size=4))
 def test_what_comes_to_be_shared_between_two_stores_is_shared(names, changes):
     """What the store before has pickled is used again where it still holds, and nowhere else."""

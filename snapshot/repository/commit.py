@@ -18,13 +18,15 @@ Bytes = bytes | memoryview
 
 
 class Rows:
-    """The next free row of every array of one run. A row given out is never given again."""
+    """The next free row of every array of one run. A row given out is never given again.
+
+    ``described`` are the keys that tell zarr of the folders around them, as far as they were committed.
+    """
 
     def __init__(self, existing: Callable[[str], int]) -> None:
+        self.described: set[str] = set()
         self._next: dict[str, int] = {}
         self._existing = existing
-        #: Descriptions of new folders, of which none was committed yet.
-        self.begun: set[str] = set()
 
     def take(self, array: str) -> int:
         if array not in self._next:
@@ -145,9 +147,7 @@ class Commit:
     def _describe(self, stored: StoredLeaf, array: str, row: int) -> None:
         folder = f"{array.rpartition('/')[0]}/zarr.json"
         self.groups[folder] = partial(nodes.group, {"path": stored.path})
-        if row == 0:
-            self._rows.begun.add(folder)
-        if folder in self._rows.begun:
+        if folder not in self._rows.described:
             self.writes[folder] = self.groups[folder]
         about = partial(nodes.row_array, stored.path, stored.dtype, stored.leaf, row + 1)
         self.writes[f"{array}/zarr.json"] = self.groups[f"{array}/zarr.json"] = about

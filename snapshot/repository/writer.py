@@ -108,7 +108,7 @@ class Writer:
             header = self._header(entry.snapshot, plan.table, table)
             self._make_exist(header, table)
             self._check_table(header)
-            self._rows.begun.difference_update(plan.groups)
+            self._rows.described.update(plan.groups)
             self._reusable.accept(key, plan.known, plan.table)
             self._fold(header, plan)
             self._statistician.committed(header, plan.table)

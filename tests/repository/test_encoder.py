@@ -1,6 +1,6 @@
 """What a table becomes does not depend on the tables encoded before it."""
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snapshot.model import Leaf, Role, Variable, View
@@ -57,7 +57,7 @@ def table_of(draw, known):
     )
 
 
-@settings(max_examples=250)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(tables())
 def test_a_table_is_the_same_bytes_whatever_was_encoded_before_it_and_reads_back_as_itself(some):
     encoder = Encoder()
