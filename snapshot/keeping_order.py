@@ -39,12 +39,16 @@ def label(parts: Parts, found: Snapshot, new: str) -> Snapshot:
     return labelled
 
 
-def drop(parts: Parts, found: Sequence[Snapshot]) -> None:
-    """Forget snapshots here and on disk. Raises ReferenceNotFound before anything is dropped."""
+def drop(parts: Parts, found: Sequence[Snapshot], *, named: bool = True) -> None:
+    """Forget snapshots here and on disk. Raises ReferenceNotFound before anything is dropped.
+
+    That others have dropped some already is said of those that were ``named``.
+    """
     parts.snapshots(all=False)
     for snapshot in found:
         parts.shelf.check_there(snapshot)
-    _say_if_dropped(parts, found, "now it is forgotten here as well")
+    if named:
+        _say_if_dropped(parts, found, "now it is forgotten here as well")
     head = parts.shelf.head
     for snapshot in found:
         parts.archive.drop(snapshot)

@@ -310,7 +310,10 @@ class Workspace:
     def prune(self, *policies: Policy) -> list[Snapshot]:
         """Drop what none of the policies keeps; returns what was dropped. TypeError for what is no policy."""
         with self._parts.lock:
-            return self.drop(*to_drop(self.snapshots(), policies))
+            found = to_drop(self.snapshots(), policies)
+            drop(self._parts, found, named=False)
+        tell(self)
+        return found
 
     def collect(self, grace: timedelta = GRACE) -> Collected | None:
         """Give back the disk space of what was dropped at least ``grace`` ago; None without a repository.

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from snapshot import Workspace
+from snapshot import KeepLast, Workspace
 from snapshot.errors import ReferenceNotFound, SnapshotWarning
 
 
@@ -47,6 +47,17 @@ def states(workspace):
 
 
 # --- dropped by the other
+
+
+def test_a_prune_takes_it_along_without_a_word(two):
+    mine, other = two
+    other.drop(full(mine, 2))
+    other.flush()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gone = mine.prune(KeepLast(1))
+    assert [one.id for one in gone] == [1, 2]
+    assert [one.label for one in mine.timeline] == ["c"]
 
 
 def test_what_another_kernel_dropped_is_in_memory_only_and_the_state_says_why(two):

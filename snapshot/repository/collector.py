@@ -59,9 +59,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from snapshot.errors import Damaged
-from snapshot.repository import layout
+from snapshot.repository import layout, nodes
 from snapshot.repository.catalogue import Catalogue
 from snapshot.repository.dead import Dead
 from snapshot.repository.orphans import Orphans, tables_among
@@ -235,10 +236,12 @@ def _tidy(storage: Storage, folder: str) -> None:
         about = f"{folder}/zarr.json"
         data = storage.get(about)
         storage.delete(about)
-        if storage.children(folder) and data is not None:
-            # a writer came in between
-            description = bytes(data)
-            storage.put([(about, lambda description=description: description)])  # type: ignore[misc]
+        names = storage.children(folder)
+        if names and data is not None:
+            # a writer came in between, and may have described it anew already
+            if "zarr.json" not in names:
+                rows = [row for row in map(layout.row_of_chunk, names) if row is not None]
+                storage.put([(about, partial(nodes.with_rows, bytes(data), 1 + max(rows, default=-1)))])
             return
         storage.delete_folder(folder)
         folder = folder.rpartition("/")[0]

@@ -36,6 +36,14 @@ def groups_of(run: str) -> dict[str, dict[str, Any]]:
     return {**{folder: {} for folder in plain}, here: {"format": FORMAT}}
 
 
+def with_rows(description: bytes, rows: int) -> bytes:
+    """The metadata of a group as they are, and those of an array for so many rows at least."""
+    about = json.loads(description)
+    if about["node_type"] == "array":
+        about["shape"][0] = max(about["shape"][0], rows)
+    return json.dumps(about).encode()
+
+
 def row_array(path: str, dtype: str, leaf: Leaf, rows: int) -> bytes:
     """zarr v3 metadata of the array (rows, \\*shape) that holds the contents of one variable.
 

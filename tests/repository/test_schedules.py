@@ -17,7 +17,8 @@ from snapshot.errors import ReferenceNotFound
 from snapshot.repository import Repository, collector, files
 
 NOW = timedelta(0)
-SEEDS = 3000 if os.environ.get("SNAPSHOT_LONG_TESTS") else 30
+#: In the order of seed 1030 a collector put an old description of an array over a writer's new one.
+SEEDS = range(3000) if os.environ.get("SNAPSHOT_LONG_TESTS") else [*range(30), 1030]
 
 
 class Turns:
@@ -143,7 +144,7 @@ def drops(home, keys, dropped, collect):
     return job
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("hasty", [False, True])
 def test_no_snapshot_loses_anything_whatever_the_order(example, tmp_path, monkeypatch, seed, hasty):
     """If ``hasty``, what no table names is taken for that of a dead run at once, and writers know that."""
